@@ -1,0 +1,58 @@
+"""The one command line, ``tenon …``; a command's module is imported only when it runs."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from . import __version__
+from .errors import TenonError
+
+COMMANDS = {
+    "complete": "complete at PATH:LINE:COL, as the editor would",
+    "demo": "complete at several places of real source files and show the answers",
+    "engine": "run the completion engine (loopback HTTP); started on demand otherwise",
+    "models": "list, pull, choose, import and remove models",
+    "serve": "run the language server for an editor",
+    "setup": "install what only training needs, after saying how large it is",
+    "status": "tell what runs, which model serves, and why not",
+}
+
+EPILOG = """examples:
+  tenon demo                            see it work, offline, with the starter model
+  tenon complete src/app.py:42:9        one completion in a shell
+  tenon models list                     what can be served, its licence and its size
+  tenon serve --stdio                   what an editor starts
+"""
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """The parser, with arguments for ``command`` alone; the other modules stay unimported."""
+    parser = argparse.ArgumentParser(
+        prog="tenon",
+        description="Inline code completions that have learned your repository, on your machine.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"tenon {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, description in COMMANDS.items():
+        child = commands.add_parser(name, help=description, description=description)
+        if name == command:
+            import_module(f".commands.{name}", __package__).add_arguments(child)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status (0 done, 1 failed, 2 wrong usage)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in arguments if word in COMMANDS), None)
+    options = build_parser(chosen).parse_args(arguments)
+    try:
+        status: int = import_module(f".commands.{options.command}", __package__).run(options)
+    except TenonError as error:
+        print(f"tenon: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status

@@ -1,0 +1,1 @@
+"""What each `tenon …` command does; imported only when that command runs."""

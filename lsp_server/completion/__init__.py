@@ -1,0 +1,1 @@
+"""One keystroke to one answer. Pure: the engine is injected."""

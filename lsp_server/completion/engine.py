@@ -1,0 +1,76 @@
+"""What a completion needs of an engine, whichever engine that is."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..prompt.assemble import Prompt
+from ..prompt.formats import FimFormat
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What the engine serves and how fast it is.
+
+    ``context`` is the longest prompt plus answer of one request, in tokens; speeds are tokens per
+    second as measured on this machine (0 where the engine does not say); ``adapters`` are the
+    names it has loaded. ``size`` is the model file's, in bytes.
+    """
+
+    model: str
+    fim: FimFormat
+    context: int
+    prefill_speed: float = 0.0
+    decode_speed: float = 0.0
+    adapters: tuple[str, ...] = ()
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One prompt to continue greedily.
+
+    ``cache_key`` names the sequence that this request belongs to (a file), so that its KV cache is
+    found again. ``heal`` asks for token healing at the prompt's end. Lower ``priority`` goes
+    first; 0 is a user who waits.
+    """
+
+    prompt: Prompt
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    adapter: str | None = None
+    cache_key: str = ""
+    heal: bool = True
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of the answer; the last one says why it ended and what it cost.
+
+    ``logprob`` is the sum over this chunk's tokens (natural logarithm). ``timings`` are
+    milliseconds and token counts by name: ``queue_ms, prompt_n, prompt_ms, cache_n, predicted_n,
+    predicted_ms``.
+    """
+
+    text: str
+    logprob: float = 0.0
+    tokens: int = 0
+    finish_reason: str | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+class CompletionEngine(Protocol):
+    """An engine over any transport. Every method raises ``EngineError``."""
+
+    async def info(self) -> EngineInfo:
+        """What is served now; cheap, and asked again whenever a request names another model."""
+        ...
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text on its own, control tokens off."""
+        ...
+
+    def generate(self, request: GenerationRequest) -> AsyncIterator[Chunk]:
+        """Stream the answer; closing the iterator frees the engine."""
+        ...

@@ -1,0 +1,1 @@
+"""The embedded engine (a loopback HTTP process around llama.cpp) and its client."""

@@ -1,0 +1,35 @@
+"""Token healing: what to do when the cursor stands inside what should be one token.
+
+``retu|`` tokenises as ``ret`` + ``u``, and a model that was trained on ``return`` as one token
+hardly ever continues ``u`` with ``rn``. So the tokens of the unfinished word are taken back, and
+the answer is made to begin with their text. While the user types on inside a word the prompt then
+stays the same, so that nothing is computed again. Idea: Guidance's token healing.
+"""
+
+import re
+from collections.abc import Sequence
+
+_UNFINISHED = re.compile(rb"(?: ?[\w\x80-\xff]+|[ \t]+|.)\Z", re.DOTALL)
+MAX_TOKENS = 8
+"""An identifier of more tokens than this is not taken back whole: nothing would be left to keep."""
+
+
+def tokens_to_take_back(pieces: Sequence[bytes]) -> int:
+    """How many tokens at the prompt's end are taken back before the answer is generated.
+
+    ``pieces`` are the bytes of the last tokens of the text before the cursor, in order. At least
+    one token is taken back (also ``(`` may be half of ``()``), at most ``MAX_TOKENS``, and none if
+    there are none or if the text ends at a line start: the next line's indentation is the model's.
+    """
+    tail = b"".join(pieces[-MAX_TOKENS:])
+    match = _UNFINISHED.search(tail)
+    if not match or tail.endswith(b"\n"):
+        return 0
+    wanted = len(match.group())
+    taken = count = 0
+    for piece in reversed(pieces[-MAX_TOKENS:]):
+        if taken >= wanted:
+            break
+        taken += len(piece)
+        count += 1
+    return count

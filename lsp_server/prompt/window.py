@@ -1,0 +1,122 @@
+"""Which part of a document goes into the prompt, cut so that typing leaves the cut where it is.
+
+A window that slides with the cursor would change its first token at every line, and with it the
+whole KV cache. So its outer edges stand on *anchors*: line starts at fixed character distances
+(a quarter of the budget) from the document's start for the prefix, from its end for the suffix.
+The prefix's edge then stays while the user types until a whole step is used up; the suffix's never
+moves while the user types. Both are functions of (document, cursor) alone, so that training cuts
+exactly as serving does.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+CountTokens = Callable[[Sequence[str]], Sequence[int]]
+"""Tokens of each text, in order; texts are whole lines, so an implementation may cache them."""
+
+STEPS_PER_BUDGET = 4
+CHARACTERS_PER_TOKEN = 3
+"""A cautious guess for code (measured on Python: 3.2-3.6), for the size of a step alone; what
+fits is counted in real tokens."""
+MAX_CHARACTERS_PER_TOKEN = 8
+"""More text than this per budgeted token is not even counted: it cannot fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Most tokens of each part of a prompt, and of the answer."""
+
+    prefix: int
+    suffix: int
+    output: int
+    snippets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The text before and after the cursor that goes into the prompt."""
+
+    prefix: str
+    suffix: str
+
+
+def window(before: str, after: str, budget: Budget, count: CountTokens) -> Window:
+    """Cut a document, given as the text before and after the cursor, to a budget in tokens."""
+    start = _prefix_start(before, budget.prefix, count)
+    end = _suffix_end(after, budget.suffix, count)
+    return Window(before[start:], after[:end])
+
+
+def _prefix_start(before: str, budget: int, count: CountTokens) -> int:
+    """The earliest anchor from which the text up to the cursor fits."""
+    if budget <= 0:
+        return len(before)
+    step = _step(budget)
+    first = max(0, -(-(len(before) - budget * MAX_CHARACTERS_PER_TOKEN) // step))
+    anchors: list[int] = []
+    for multiple in range(first, len(before) // step + 1):
+        anchor = _line_start_from(before, multiple * step)
+        if not anchors or anchor > anchors[-1]:
+            anchors.append(anchor)
+    *lines, cursor_line = _lines(before[anchors[0] :])
+    tokens = count(lines)
+    left = _cost(cursor_line) + sum(tokens)
+    position = anchors[0]
+    remaining = iter(zip(lines, tokens, strict=True))
+    for anchor in anchors:
+        while position < anchor:
+            line, cost = next(remaining)
+            position += len(line)
+            left -= cost
+        if left <= budget:
+            return anchor
+    # One line alone is too long (minified code): a cut inside it that surely fits.
+    return max(anchors[-1], len(before) // step * step, len(before) - budget)
+
+
+def _suffix_end(after: str, budget: int, count: CountTokens) -> int:
+    """The last anchor up to which the text from the cursor on fits."""
+    if budget <= 0:
+        return 0
+    step = _step(budget)
+    # Anchors count from the document's end, which typing does not move.
+    reach = min(len(after), budget * MAX_CHARACTERS_PER_TOKEN)
+    cursor_line, *lines = _lines(after[:reach])
+    tokens = [_cost(cursor_line), *count(lines)]
+    ends: list[tuple[int, int]] = []  # (end of line, tokens up to there)
+    position = used = 0
+    for line, cost in zip([cursor_line, *lines], tokens, strict=True):
+        position, used = position + len(line), used + cost
+        ends.append((position, used))
+    fitting = [end for end, used in ends if used <= budget]
+    if not fitting:
+        return min(len(after), budget)
+    if fitting[-1] == len(after):
+        return len(after)
+    multiple = -(-(len(after) - fitting[-1]) // step)
+    anchored = [end for end in fitting if end <= len(after) - multiple * step]
+    return anchored[-1] if anchored else fitting[-1]
+
+
+def _step(budget: int) -> int:
+    """Distance of two anchors, in characters."""
+    return max(1, budget * CHARACTERS_PER_TOKEN // STEPS_PER_BUDGET)
+
+
+def _line_start_from(text: str, offset: int) -> int:
+    """The first line start at or after ``offset``; the text's end if there is none."""
+    if offset == 0 or text[offset - 1] == "\n":
+        return offset
+    newline = text.find("\n", offset)
+    return len(text) if newline < 0 else newline + 1
+
+
+def _lines(text: str) -> list[str]:
+    """Lines with their newline; the last one has none. Other line separators stay text."""
+    *whole, last = text.split("\n")
+    return [*(line + "\n" for line in whole), last]
+
+
+def _cost(cursor_line: str) -> int:
+    """Tokens granted to the line at the cursor: it changes with every key, so it is not counted."""
+    return -(-len(cursor_line) // CHARACTERS_PER_TOKEN)

@@ -1,0 +1,1 @@
+"""What lies on disk; the only meeting place of serving and training."""

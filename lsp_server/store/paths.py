@@ -1,0 +1,70 @@
+"""Where everything lies on disk, and how a file is replaced without ever being half there."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+
+@dataclass(frozen=True, slots=True)
+class StorePaths:
+    """The layout below one root; nothing is created until it is written to."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> "StorePaths":
+        """``$TENON_HOME``, or the platform's per-user data folder."""
+        override = os.environ.get("TENON_HOME")
+        if override:
+            return cls(Path(override).expanduser().absolute())
+        return cls(platformdirs.user_data_path("tenon", appauthor=False))
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def engine_json(self) -> Path:
+        """How to reach the running engine: pid, port, version."""
+        return self.root / "engine.json"
+
+    @property
+    def engine_token(self) -> Path:
+        """The engine's bearer token, readable by the user alone."""
+        return self.root / "engine.token"
+
+    @property
+    def engine_lock(self) -> Path:
+        """Held by the engine process for as long as it lives."""
+        return self.root / "engine.lock"
+
+    @property
+    def launch_lock(self) -> Path:
+        """Held by whoever is starting or replacing the engine."""
+        return self.root / "launch.lock"
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write ``data`` to ``path`` so that a reader sees the old bytes or the new, never a mix.
+
+    Temporary file in the same folder, fsync, then ``os.replace``. Raises ``OSError`` (disk full,
+    read-only folder) with the old file untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""Trains adapters for repositories; runs in processes of its own."""
