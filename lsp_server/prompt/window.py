@@ -47,6 +47,21 @@ def window(before: str, after: str, budget: Budget, count: CountTokens) -> Windo
     return Window(before[start:], after[:end])
 
 
+def lines_to_count(before: str, after: str, budget: Budget) -> Sequence[str]:
+    """Exactly the lines whose tokens :func:`window` will ask for with the same arguments.
+
+    So that whoever counts elsewhere may ask for all of them at once.
+    """
+    asked: list[str] = []
+
+    def record(lines: Sequence[str]) -> Sequence[int]:
+        asked.extend(lines)
+        return [0] * len(lines)
+
+    window(before, after, budget, record)
+    return asked
+
+
 def _prefix_start(before: str, budget: int, count: CountTokens) -> int:
     """The earliest anchor from which the text up to the cursor fits."""
     if budget <= 0:

@@ -1,0 +1,201 @@
+"""One answer, step by step: reuse the KV cache, prefill in chunks, then a token at a time.
+
+A generation is a generator that pauses after every ``llama_decode``, so that whoever drives it can
+stop it, or let somebody more urgent go first, within one chunk.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+
+from .answer import AnswerText
+from .healing import PieceIndex
+from .llama import Adapter, Context, Logits, Vocabulary
+from .sampling import Sampler, Sampling, log_sum_exp, top_logprobs
+from .sequences import AdapterKey, Sequence, SequencePool, shared_prefix
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedAdapter:
+    """A LoRA adapter in memory; ``identity`` is new at every load, so KV never outlives it."""
+
+    name: str
+    adapter: Adapter
+    scale: float
+    identity: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one generation does, in tokens.
+
+    ``required`` is text that the answer must begin with (token healing) and that is not returned.
+    ``logprobs`` is the number of alternatives wanted per token, or None. ``score_prompt`` asks for
+    the log-probabilities of the prompt itself. ``max_ms`` ends the answer at the first newline
+    after that many milliseconds of generating.
+    """
+
+    tokens: list[int]
+    max_tokens: int
+    sampling: Sampling
+    required: bytes = b""
+    stops: tuple[str, ...] = ()
+    stop_tokens: frozenset[int] = frozenset()
+    ignore_ends: bool = False
+    logprobs: int | None = None
+    score_prompt: bool = False
+    adapters: tuple[LoadedAdapter, ...] = ()
+    cache_key: str = ""
+    indent: int = 0
+    max_ms: float = 0.0
+
+    @property
+    def adapter_key(self) -> AdapterKey:
+        return tuple((entry.identity, entry.scale) for entry in self.adapters)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """A token's natural-log probability, and its likeliest alternatives."""
+
+    token: int
+    logprob: float | None
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Text that is certain, and the tokens that were generated since the last delta."""
+
+    text: str
+    scores: tuple[TokenScore, ...] = ()
+
+
+@dataclass(slots=True)
+class Timings:
+    """What an answer cost; milliseconds and token counts, named as llama.cpp's server does."""
+
+    queue_ms: float = 0.0
+    cache_n: int = 0
+    prompt_n: int = 0
+    prompt_ms: float = 0.0
+    predicted_n: int = 0
+    predicted_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of an answer: ``stop`` or ``length``, as OpenAI's finish reasons.
+
+    ``prompt_scores`` are there if they were asked for: one per prompt token, the first without
+    a log-probability.
+    """
+
+    reason: str
+    timings: Timings
+    prompt_scores: tuple[TokenScore, ...] = ()
+
+
+Event = Delta | Finished
+Emit = Callable[[Event], None]
+
+
+@dataclass(slots=True)
+class Lane:
+    """A context with its sequences; one generation at a time runs in it."""
+
+    context: Context
+    pool: SequencePool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pool = SequencePool(self.context.sequences)
+
+
+class Generation:
+    """One piece of work in one lane."""
+
+    def __init__(self, work: Work, vocabulary: Vocabulary, index: PieceIndex, emit: Emit) -> None:
+        self._work = work
+        self._vocabulary = vocabulary
+        self._index = index
+        self._emit = emit
+        self._timings = Timings()
+
+    def run(self, lane: Lane, *, queued_ms: float = 0.0) -> Iterator[None]:
+        """Do the work, pausing after every decode; closing the iterator abandons it."""
+        self._timings.queue_ms = queued_ms
+        work = self._work
+        lane.context.use_adapters(tuple((entry.adapter, entry.scale) for entry in work.adapters))
+        sequence = lane.pool.choose(work.adapter_key, work.cache_key, work.tokens)
+        prompt_scores: list[TokenScore] = []
+        yield from self._prefill(lane.context, sequence, prompt_scores)
+        reason = "length"
+        if work.max_tokens > 0:
+            reason = yield from self._decode(lane.context, sequence)
+        self._emit(Finished(reason, self._timings, tuple(prompt_scores)))
+
+    def _prefill(
+        self, context: Context, sequence: Sequence, scores: list[TokenScore]
+    ) -> Iterator[None]:
+        tokens, timings = self._work.tokens, self._timings
+        # The last token is computed again even when it is cached: its logits are needed.
+        shared = 0 if self._work.score_prompt else shared_prefix(sequence.tokens, tokens)
+        kept = context.truncate(sequence.number, min(shared, len(tokens) - 1))
+        del sequence.tokens[kept:]
+        timings.cache_n, timings.prompt_n = kept, len(tokens) - kept
+        if self._work.score_prompt:
+            scores.append(TokenScore(tokens[0], None))
+        started = time.perf_counter()
+        for start in range(kept, len(tokens), context.chunk):
+            chunk = tokens[start : start + context.chunk]
+            context.decode(
+                chunk,
+                position=start,
+                sequence=sequence.number,
+                every_logit=self._work.score_prompt,
+            )
+            sequence.tokens += chunk
+            if self._work.score_prompt:
+                following = tokens[start + 1 : start + 1 + len(chunk)]
+                for index, token in enumerate(following):
+                    logits = context.logits(index)
+                    logprob = float(logits[token]) - log_sum_exp(logits)
+                    scores.append(self._score(logits, token, logprob))
+            timings.prompt_ms = 1000 * (time.perf_counter() - started)
+            yield
+
+    def _decode(self, context: Context, sequence: Sequence) -> Generator[None, None, str]:
+        work, timings, pieces = self._work, self._timings, self._vocabulary.pieces
+        sampler = Sampler(work.sampling)
+        answer = AnswerText(required=work.required, stops=work.stops, indent=work.indent)
+        required, reason = work.required, "length"
+        ends = frozenset() if work.ignore_ends else self._vocabulary.ends | work.stop_tokens
+        room = min(work.max_tokens, context.tokens - len(work.tokens))
+        started = time.perf_counter()
+        for produced in range(1, room + 1):
+            logits = context.logits()
+            allowed = self._index.allowed(required) if required else None
+            token, logprob = sampler.draw(logits, allowed)
+            timings.predicted_n = produced
+            timings.predicted_ms = 1000 * (time.perf_counter() - started)
+            if token in ends:
+                reason = "stop"
+                break
+            score = self._score(logits, token, logprob)
+            required = required[len(pieces[token]) :]
+            self._emit(Delta(answer.push(pieces[token]), (score,)))
+            late = work.max_ms and timings.predicted_ms > work.max_ms and answer.has_newline
+            if answer.stopped or late:
+                reason = "stop"
+                break
+            if produced < room:
+                context.decode([token], position=len(sequence.tokens), sequence=sequence.number)
+                sequence.tokens.append(token)
+                yield
+        self._emit(Delta(answer.finish()))
+        return reason
+
+    def _score(self, logits: Logits, token: int, logprob: float) -> TokenScore:
+        count = self._work.logprobs
+        return TokenScore(token, logprob, tuple(top_logprobs(logits, count)) if count else ())

@@ -1,0 +1,115 @@
+"""llama.cpp's ``/infill`` over a runtime, so that llama.vim and llama.vscode work unchanged."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ..errors import EngineRequestError
+from ..prompt.assemble import Snippet, Source, assemble
+from ..prompt.formats import Order
+from ..prompt.window import Budget
+from .encode import segment_tokens
+from .generation import Delta, Event, Finished, Work
+from .messages import InfillBody
+from .openai import timings_of
+from .runtime import Runtime
+from .sampling import Sampling
+
+
+def work_of(body: InfillBody, runtime: Runtime) -> Work:
+    """The work that an infill request asks for.
+
+    The window is cut by the code that serves an editor: three quarters of the context for the
+    prefix, one for the suffix. A model without FIM tokens continues the prefix.
+    """
+    adapter = runtime.adapters.get(body.model)
+    if adapter is None and body.model not in {"", runtime.served.name}:
+        raise EngineRequestError(
+            f"The model `{body.model}` does not exist.", status=404, param="model"
+        )
+    fim, vocabulary = runtime.served.fim, runtime.vocabulary
+    snippets = tuple(Snippet(extra.filename or "tmp", extra.text) for extra in body.input_extra)
+    output = body.n_predict if body.n_predict >= 0 else runtime.context // 4
+    room = runtime.context - min(output, runtime.context // 2) - 64
+    room -= sum(len(vocabulary.tokenize(snippet.text)) + 16 for snippet in snippets)
+    while snippets and room < runtime.context // 4:
+        room += len(vocabulary.tokenize(snippets[0].text)) + 16
+        snippets = snippets[1:]
+    suffix = 0 if fim.order is Order.PREFIX_ONLY else room // 4
+    budget = Budget(prefix=room - suffix, suffix=suffix, output=output)
+    source = Source(body.input_prefix + body.prompt, body.input_suffix, snippets=snippets)
+    prompt = assemble(
+        source, fim, budget, lambda lines: [len(vocabulary.tokenize(line)) for line in lines]
+    )
+    tokens = segment_tokens(runtime, prompt.segments)
+    if not tokens:
+        tokens = [vocabulary.bos if vocabulary.bos is not None else min(vocabulary.ends)]
+    return Work(
+        tokens=tokens,
+        max_tokens=output,
+        sampling=Sampling(body.temperature, body.top_p, body.top_k, body.min_p, seed=body.seed),
+        stops=tuple(body.stop),
+        stop_tokens=runtime.stop_tokens,
+        adapters=(adapter,) if adapter else (),
+        indent=body.n_indent,
+        max_ms=body.t_max_predict_ms,
+    )
+
+
+class InfillAnswer:
+    """Collects one work's events into llama.cpp's native answer."""
+
+    def __init__(self, body: InfillBody, runtime: Runtime, work: Work) -> None:
+        self._body = body
+        self._runtime = runtime
+        self._work = work
+
+    async def whole(self, events: AsyncIterator[tuple[int, Event]]) -> list[dict[str, Any]]:
+        """One answer per ``n_cmpl``."""
+        texts: dict[int, str] = {}
+        answers: dict[int, dict[str, Any]] = {}
+        async for number, event in events:
+            if isinstance(event, Delta):
+                texts[number] = texts.get(number, "") + event.text
+            else:
+                answers[number] = self._final(number, texts.get(number, ""), event)
+        return [self._filtered(answers[number]) for number in sorted(answers)]
+
+    async def stream(
+        self, events: AsyncIterator[tuple[int, Event]]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Pieces with ``stop: false``, and the figures with ``stop: true`` at the end."""
+        async for number, event in events:
+            if isinstance(event, Finished):
+                yield self._filtered(self._final(number, "", event))
+            elif event.text:
+                yield {"index": number, "content": event.text, "stop": False}
+
+    def _final(self, number: int, text: str, event: Finished) -> dict[str, Any]:
+        timings = event.timings
+        return {
+            "index": number,
+            "content": text,
+            "stop": True,
+            "stop_type": "eos" if event.reason == "stop" else "limit",
+            "model": self._body.model or self._runtime.served.name,
+            "tokens_predicted": timings.predicted_n,
+            "tokens_evaluated": len(self._work.tokens),
+            "tokens_cached": timings.cache_n,
+            "truncated": False,
+            "has_new_line": "\n" in text,
+            "generation_settings": {"n_ctx": self._runtime.context},
+            "timings": timings_of([timings]),
+        }
+
+    def _filtered(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Only the fields asked for; ``timings/prompt_n`` becomes a flat key, as llama.cpp does."""
+        if not self._body.response_fields:
+            return answer
+        chosen: dict[str, Any] = {}
+        for name in self._body.response_fields:
+            value: Any = answer
+            for part in name.split("/"):
+                value = value.get(part) if isinstance(value, dict) else None
+            if value is not None:
+                chosen[name] = value
+        return chosen

@@ -1,0 +1,197 @@
+"""Finds the user's engine, or starts it; any number of clients may try at the same time."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import msgspec
+from filelock import AsyncFileLock, Timeout
+from packaging.version import InvalidVersion, Version
+
+from .. import __version__
+from ..errors import EngineError, EngineStartError
+from ..store.paths import StorePaths
+from .client import HttpEngine
+from .record import EngineRecord
+
+START_SECONDS = 120.0
+"""A 7B model from a slow disk takes this long."""
+PROBE_SECONDS = 2.0
+STOP_SECONDS = 10.0
+LOG_BYTES = 1_000_000
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Which engine a client wants: somebody's at ``url``, or this machine's own.
+
+    0 and "" mean: chosen for this machine. ``idle_exit`` is in seconds.
+    """
+
+    model: str | None = None
+    url: str = ""
+    api_key: str = ""
+    gpu_layers: int = -1
+    threads: int = 0
+    context: int = 0
+    idle_exit: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningEngine:
+    """An engine that answered; ``pid`` is None for a remote one."""
+
+    url: str
+    token: str
+    version: str = ""
+    pid: int | None = None
+
+    def connect(self) -> HttpEngine:
+        """A new client of it."""
+        return HttpEngine(self.url, self.token)
+
+
+def find(paths: StorePaths) -> RunningEngine | None:
+    """The engine that runs on this machine, if it answers. Blocks for up to 2 s."""
+    try:
+        record = msgspec.json.decode(paths.engine_json.read_bytes(), type=EngineRecord)
+        token = paths.engine_token.read_text("utf-8")
+        # No certificates for plain HTTP: loading them would take 40 ms.
+        with httpx.Client(timeout=PROBE_SECONDS, trust_env=False, verify=False) as client:  # noqa: S501
+            health = client.get(f"{record.url}/health").json()
+    except (OSError, ValueError, msgspec.MsgspecError, httpx.HTTPError):
+        return None
+    if not isinstance(health, dict) or health.get("engine") != "tenon":
+        return None  # the port went to another program
+    return RunningEngine(record.url, token, str(health.get("version", "")), record.pid)
+
+
+async def find_or_start(paths: StorePaths, options: EngineOptions) -> RunningEngine:
+    """The engine that ``options`` ask for; raises ``EngineStartError`` with the reason.
+
+    An engine of an older version is replaced. One of a newer version is shared, so that two
+    editors with different versions do not replace each other's engine at every keystroke.
+    """
+    if options.url:
+        return RunningEngine(options.url.rstrip("/"), options.api_key)
+    paths.root.mkdir(parents=True, exist_ok=True)
+    async with AsyncFileLock(paths.launch_lock):
+        running = await asyncio.to_thread(find, paths)
+        if running and not is_older(running.version):
+            return running
+        if running:
+            await stop(running, paths)
+        return await _start(paths, options)
+
+
+async def stop(running: RunningEngine, paths: StorePaths) -> None:
+    """End an engine and wait until it is gone."""
+    client = running.connect()
+    with contextlib.suppress(EngineError):  # it is ending already
+        await client.shut_down()
+    await client.aclose()
+    try:
+        async with AsyncFileLock(paths.engine_lock, timeout=STOP_SECONDS):
+            return
+    except Timeout as error:
+        raise EngineStartError(
+            f"The engine with process id {running.pid} does not end; end it and try again."
+        ) from error
+
+
+def switch_model(paths: StorePaths, name: str) -> bool:
+    """Have a running engine serve another installed model; False if none runs."""
+    running = find(paths)
+    if running is None:
+        return False
+
+    async def switch() -> None:
+        client = running.connect()
+        try:
+            await client.switch_model(name)
+        finally:
+            await client.aclose()
+
+    asyncio.run(switch())
+    return True
+
+
+def is_older(version: str) -> bool:
+    """Whether an engine of that version is to be replaced by this one."""
+    try:
+        return Version(version) < Version(__version__)
+    except InvalidVersion:
+        return True
+
+
+async def _start(paths: StorePaths, options: EngineOptions) -> RunningEngine:
+    """Spawn the engine, detached, and wait until it answers or ends."""
+    log = paths.logs / "engine.log"
+    process, written = await asyncio.to_thread(_spawn, paths, options, log)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise EngineStartError(_reason(log, written, process.returncode))
+            running = await asyncio.to_thread(find, paths) if paths.engine_json.exists() else None
+            if running and running.pid == process.pid:
+                return running
+            await asyncio.sleep(POLL_SECONDS)
+        process.terminate()
+        raise EngineStartError(f"The engine did not start within {START_SECONDS:.0f} s; see {log}.")
+    finally:
+        # The engine is meant to outlive us, so nobody waits for it; Popen would warn of that.
+        process.returncode = process.returncode if process.returncode is not None else 0
+
+
+def _spawn(
+    paths: StorePaths, options: EngineOptions, log: Path
+) -> tuple["subprocess.Popen[bytes]", int]:
+    """Start the process outside the user's repository; returns it and the log's length so far."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    _rotate(log)
+    command = [sys.executable, "-P", "-m", "lsp_server", "engine", "--shared"]
+    command += ["--idle-exit", str(options.idle_exit), "--gpu-layers", str(options.gpu_layers)]
+    command += ["--threads", str(options.threads), "--context", str(options.context)]
+    if options.model:
+        command += ["--model", options.model]
+    detached: dict[str, object] = {"start_new_session": True}
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        detached = {"creationflags": flags}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=paths.root,
+            env={**os.environ, "PYTHONSAFEPATH": "1", "TENON_HOME": str(paths.root)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            **detached,  # type: ignore[call-overload]
+        )
+        return process, log.stat().st_size
+
+
+def _rotate(log: Path) -> None:
+    """Keep one old log of at most a megabyte or so; the running engine has its own handle."""
+    with contextlib.suppress(OSError):
+        if log.stat().st_size > LOG_BYTES:
+            log.replace(log.with_suffix(".old.log"))
+
+
+def _reason(log: Path, written: int, status: int) -> str:
+    """What the engine said last before it ended."""
+    with log.open("rb") as file:
+        file.seek(written)
+        lines = file.read().decode("utf-8", "replace").strip().splitlines()
+    said = next((line for line in reversed(lines) if line.startswith("tenon: ")), "")
+    if said:
+        return said.removeprefix("tenon: ")
+    return f"The engine ended at once (status {status}); its log is {log}."

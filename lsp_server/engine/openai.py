@@ -1,0 +1,227 @@
+"""OpenAI's completions over a runtime: a request becomes works, their events become an answer."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ..errors import EngineRequestError
+from .encode import encode, prompts_of
+from .generation import Delta, Event, Finished, Timings, TokenScore, Work
+from .healing import take_back
+from .llama import Vocabulary
+from .messages import CompletionBody
+from .runtime import Runtime
+from .sampling import Sampling
+
+
+def works_of(body: CompletionBody, runtime: Runtime) -> list[Work]:
+    """One piece of work per choice; raises ``EngineRequestError`` with the field's name."""
+    if body.best_of is not None and body.best_of != body.n:
+        raise EngineRequestError("best_of is only supported when equal to n.", param="best_of")
+    adapter = runtime.adapters.get(body.model)
+    if adapter is None and body.model not in {"", runtime.served.name}:
+        raise EngineRequestError(
+            f"The model `{body.model}` does not exist.", status=404, param="model"
+        )
+    stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop)
+    works = []
+    for entries in prompts_of(body):
+        tokens, boundary = encode(entries, runtime, suffix=body.suffix)
+        required = b""
+        if body.token_healing:
+            tokens, required = take_back(tokens, boundary, runtime.vocabulary.pieces)
+        for copy in range(body.n):
+            seed = None if body.seed is None else body.seed + copy
+            works.append(
+                Work(
+                    tokens=tokens,
+                    max_tokens=body.max_tokens,
+                    sampling=Sampling(
+                        body.temperature,
+                        body.top_p,
+                        body.top_k,
+                        body.min_p,
+                        body.presence_penalty,
+                        body.frequency_penalty,
+                        _in_vocabulary(body.logit_bias, runtime),
+                        seed,
+                    ),
+                    required=required,
+                    stops=stops,
+                    stop_tokens=runtime.stop_tokens | frozenset(body.stop_token_ids),
+                    ignore_ends=body.ignore_eos,
+                    logprobs=body.logprobs,
+                    score_prompt=body.echo and body.logprobs is not None,
+                    adapters=(adapter,) if adapter else (),
+                    cache_key=body.prompt_cache_key,
+                )
+            )
+    return works
+
+
+async def run(
+    runtime: Runtime, works: Sequence[Work], priority: int
+) -> AsyncGenerator[tuple[int, Event], None]:
+    """Run works and yield (index of the work, event); closing the iterator cancels them."""
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[tuple[int, Event | Exception]] = asyncio.Queue()
+    jobs = []
+    try:
+        for number, work in enumerate(works):
+
+            def emit(event: Event | Exception, number: int = number) -> None:
+                loop.call_soon_threadsafe(queue.put_nowait, (number, event))
+
+            jobs.append((work, runtime.submit(work, priority=priority, emit=emit, failed=emit)))
+        unfinished = len(works)
+        while unfinished:
+            number, event = await queue.get()
+            if isinstance(event, Exception):
+                raise event
+            unfinished -= isinstance(event, Finished)
+            yield number, event
+    finally:
+        for work, job in jobs:
+            job.cancelled.set()
+            runtime.release(work)
+
+
+class CompletionAnswer:
+    """Collects events into OpenAI's ``text_completion``, whole or as stream chunks."""
+
+    def __init__(self, body: CompletionBody, runtime: Runtime, works: Sequence[Work]) -> None:
+        self._body = body
+        self._runtime = runtime
+        self._works = works
+        self._identity = f"cmpl-{uuid.uuid4().hex}"
+        self._created = int(time.time())
+        self._completion_tokens = 0
+        self._timings: list[Timings] = []
+        self._offsets = [0] * len(works)
+
+    async def whole(self, events: AsyncIterator[tuple[int, Event]]) -> dict[str, Any]:
+        """Every choice, once all have ended."""
+        texts: list[list[str]] = [[] for _ in self._works]
+        scores: list[list[TokenScore]] = [[] for _ in self._works]
+        reasons = ["length"] * len(self._works)
+        async for number, event in events:
+            if isinstance(event, Delta):
+                texts[number].append(event.text)
+                scores[number] += event.scores
+            else:
+                reasons[number] = event.reason
+                scores[number][:0] = event.prompt_scores
+                self._finished(event)
+            self._count(event)
+        choices = []
+        for number, work in enumerate(self._works):
+            text = "".join(texts[number])
+            if self._body.echo:
+                text = self._runtime.vocabulary.detokenize(work.tokens) + text
+            choices.append(self._choice(number, text, scores[number], reasons[number]))
+        return self._envelope(choices) | self._costs()
+
+    async def stream(
+        self, events: AsyncIterator[tuple[int, Event]]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """One object per piece of text; the last of each choice has its finish reason."""
+        if self._body.echo:
+            for number, work in enumerate(self._works):
+                text = self._runtime.vocabulary.detokenize(work.tokens)
+                yield self._envelope([self._choice(number, text, [], None)])
+        async for number, event in events:
+            self._count(event)
+            if isinstance(event, Delta):
+                if event.text or event.scores:
+                    choice = self._choice(number, event.text, event.scores, None)
+                    yield self._envelope([choice])
+            else:
+                self._finished(event)
+                choice = self._choice(number, "", event.prompt_scores, event.reason)
+                yield self._envelope([choice]) | {"timings": timings_of([event.timings])}
+        if self._body.stream_options.include_usage:
+            yield self._envelope([]) | self._costs()
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, Delta):
+            self._completion_tokens += len(event.scores)
+
+    def _finished(self, event: Finished) -> None:
+        self._timings.append(event.timings)
+
+    def _envelope(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": self._identity,
+            "object": "text_completion",
+            "created": self._created,
+            "model": self._body.model or self._runtime.served.name,
+            "choices": choices,
+        }
+
+    def _choice(
+        self, number: int, text: str, scores: Sequence[TokenScore], reason: str | None
+    ) -> dict[str, Any]:
+        logprobs = None
+        if self._body.logprobs is not None and (scores or reason is None):
+            logprobs, self._offsets[number] = logprobs_of(
+                scores, self._runtime.vocabulary, self._offsets[number]
+            )
+        return {"index": number, "text": text, "logprobs": logprobs, "finish_reason": reason}
+
+    def _costs(self) -> dict[str, Any]:
+        prompt = sum(len(work.tokens) for work in self._works[:: self._body.n])
+        return {
+            "usage": {
+                "prompt_tokens": prompt,
+                "completion_tokens": self._completion_tokens,
+                "total_tokens": prompt + self._completion_tokens,
+                "prompt_tokens_details": {
+                    "cached_tokens": sum(timings.cache_n for timings in self._timings)
+                },
+            },
+            "timings": timings_of(self._timings),
+        }
+
+
+def logprobs_of(
+    scores: Sequence[TokenScore], vocabulary: Vocabulary, offset: int
+) -> tuple[dict[str, Any], int]:
+    """OpenAI's ``logprobs`` object, and the text offset after its last token."""
+    texts = [vocabulary.detokenize([score.token]) for score in scores]
+    offsets = []
+    for text in texts:
+        offsets.append(offset)
+        offset += len(text)
+    logprobs = {
+        "tokens": texts,
+        "token_logprobs": [score.logprob for score in scores],
+        "top_logprobs": [
+            {vocabulary.detokenize([token]): logprob for token, logprob in score.top} or None
+            for score in scores
+        ],
+        "text_offset": offsets,
+    }
+    return logprobs, offset
+
+
+def timings_of(timings: Sequence[Timings]) -> dict[str, float]:
+    """The sum of what several answers cost, with llama.cpp's derived figures."""
+    total = Timings()
+    for entry in timings:
+        for name, value in asdict(entry).items():
+            setattr(total, name, getattr(total, name) + value)
+    figures: dict[str, float] = asdict(total)
+    for part in ("prompt", "predicted"):
+        count, spent = figures[f"{part}_n"], figures[f"{part}_ms"]
+        figures[f"{part}_per_token_ms"] = spent / count if count else 0.0
+        figures[f"{part}_per_second"] = 1000 * count / spent if spent else 0.0
+    return figures
+
+
+def _in_vocabulary(bias: dict[int, float], runtime: Runtime) -> dict[int, float]:
+    if any(not 0 <= token < runtime.vocabulary.size for token in bias):
+        raise EngineRequestError("logit_bias names an unknown token.", param="logit_bias")
+    return bias

@@ -1,0 +1,182 @@
+"""The engine as a process: one per user, found by others, ended when nobody needs it."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import uvicorn
+from filelock import FileLock, Timeout
+
+from .. import __version__
+from ..errors import EngineStartError, SettingsError
+from ..prompt.formats import FORMATS
+from ..store.catalogue import STARTER
+from ..store.models import ModelStore
+from ..store.paths import StorePaths, replace_file
+from .llama import Backend
+from .record import EngineRecord
+from .runtime import Runtime, RuntimeOptions, Served
+from .service import EngineService
+
+_LOG = logging.getLogger(__name__)
+TAKEOVER_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineProcessOptions:
+    """``port`` 0 is any free one; ``idle_exit`` is in seconds, 0 is never."""
+
+    model: str | None = None
+    port: int = 0
+    api_key_file: Path | None = None
+    idle_exit: float = 0.0
+    runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
+
+
+async def serve(
+    paths: StorePaths,
+    options: EngineProcessOptions,
+    *,
+    evict: Callable[[], bool] | None = None,
+    ready: Callable[[EngineRecord], None] = lambda _record: None,
+) -> None:
+    """Run until idle, shut down or signalled; raises what prevented the start.
+
+    ``evict`` asks a running engine to end, for a user who starts one explicitly; without it a
+    running engine wins.
+    """
+    listener = _listen(options.port)
+    lock = FileLock(paths.engine_lock)
+    try:
+        paths.root.mkdir(parents=True, exist_ok=True)
+        await _take(lock, evict)
+    except BaseException:
+        listener.close()
+        raise
+    try:
+        await _serve_locked(paths, options, listener, ready)
+    finally:
+        listener.close()
+        paths.engine_json.unlink(missing_ok=True)
+        lock.release()
+
+
+async def _serve_locked(
+    paths: StorePaths,
+    options: EngineProcessOptions,
+    listener: socket.socket,
+    ready: Callable[[EngineRecord], None],
+) -> None:
+    token = _token(options.api_key_file)
+    backend = Backend(logging.getLogger("tenon.llama"))
+    store = ModelStore(paths)
+
+    def load(name: str) -> Runtime:
+        return Runtime(backend, served_model(store, name), options.runtime)
+
+    runtime = await asyncio.to_thread(load, options.model or store.chosen() or STARTER)
+    # `stop` is called after the server exists; the service only keeps it.
+    service = EngineService(runtime, load, stop=lambda: setattr(server, "should_exit", True))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            service.application(token),
+            http="httptools",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            # A client keeps its connection between keystrokes, however long the user thinks.
+            timeout_keep_alive=24 * 3600,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    record = EngineRecord(os.getpid(), listener.getsockname()[1], __version__)
+    replace_file(paths.engine_token, token.encode(), mode=0o600)
+    replace_file(paths.engine_json, msgspec.json.encode(record))
+    _LOG.info("%s serves %s on port %d.", runtime.served.name, runtime.served.path, record.port)
+    ready(record)
+    idle = asyncio.create_task(_exit_when_idle(service, server, options.idle_exit))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        idle.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await idle
+        await asyncio.to_thread(service.runtime.close)
+
+
+def served_model(store: ModelStore, name: str) -> Served:
+    """An installed model, after its file was found intact; raises ``ModelError``."""
+    model = store.get(name)
+    store.verify(model)
+    return Served(model.name, model.path, FORMATS[model.fim], model.sha256)
+
+
+def _listen(port: int) -> socket.socket:
+    """A socket on loopback; raises ``EngineStartError`` if the port is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if os.name != "nt":  # on Windows it would let two programs share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise EngineStartError(
+            f"Port {port} cannot be used ({error.strerror}): end the program that listens there, "
+            "or choose another --port."
+        ) from error
+    return listener
+
+
+async def _take(lock: FileLock, evict: Callable[[], bool] | None) -> None:
+    """Become the user's one engine."""
+    deadline = time.monotonic() + (TAKEOVER_SECONDS if evict else 0.0)
+    asked = False
+    while True:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            if evict and not asked:
+                asked = await asyncio.to_thread(evict)
+            if time.monotonic() >= deadline:
+                raise EngineStartError(
+                    "Another engine is already running; `tenon status` tells which."
+                ) from error
+            await asyncio.sleep(0.05)
+        else:
+            return
+
+
+def _token(api_key_file: Path | None) -> str:
+    """The user's own key, else a new one for every start."""
+    if api_key_file is None:
+        return secrets.token_urlsafe(32)
+    try:
+        token = api_key_file.read_text("utf-8").strip()
+    except FileNotFoundError:
+        token = secrets.token_urlsafe(32)
+        replace_file(api_key_file, token.encode(), mode=0o600)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The API key file {api_key_file} cannot be read: {error}") from error
+    if not token:
+        raise SettingsError(f"The API key file {api_key_file} is empty: write a key into it.")
+    return token
+
+
+async def _exit_when_idle(service: EngineService, server: uvicorn.Server, seconds: float) -> None:
+    """End the server once nobody asked for anything for so long."""
+    while seconds > 0:
+        await asyncio.sleep(min(1.0, seconds / 4))
+        quiet = time.monotonic() - service.last_request
+        if quiet > seconds and not service.runtime.depth:
+            _LOG.info("Idle for %.0f s: ending.", quiet)
+            server.should_exit = True
+            return

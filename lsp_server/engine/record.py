@@ -1,0 +1,15 @@
+"""``engine.json``: what the running engine tells whoever wants to find it."""
+
+import msgspec
+
+
+class EngineRecord(msgspec.Struct, frozen=True):
+    """How to reach the engine; written when it is ready, removed when it ends."""
+
+    pid: int
+    port: int
+    version: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"

@@ -1,0 +1,163 @@
+"""Keeps an engine at hand for one language server: starts it, notices its death, tries again."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..completion.engine import EngineInfo
+from ..errors import EngineError, EngineRequestError, EngineUnavailableError
+from ..store.paths import StorePaths
+from .client import HttpEngine
+from .launcher import EngineOptions, RunningEngine, find_or_start
+
+FIRST_RETRY_SECONDS = 0.5
+LONGEST_RETRY_SECONDS = 60.0
+_LOG = logging.getLogger(__name__)
+
+
+class EngineState(StrEnum):
+    """Where an engine stands."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """The state with its reason; ``retry_in`` is in seconds, from when the status was made."""
+
+    state: EngineState
+    reason: str = ""
+    info: EngineInfo | None = None
+    pid: int | None = None
+    url: str = ""
+    retry_in: float | None = None
+
+
+class EngineSupervisor:
+    """Never blocks a keystroke: who asks while no engine is ready gets None, and it is started."""
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        paths: StorePaths,
+        on_change: Callable[[EngineStatus], None],
+    ) -> None:
+        self._options = options
+        self._paths = paths
+        self._on_change = on_change
+        self._status = EngineStatus(EngineState.STOPPED)
+        self._client: HttpEngine | None = None
+        self._running: RunningEngine | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._failures = 0
+        self._retry_at = 0.0
+
+    @property
+    def status(self) -> EngineStatus:
+        return self._status
+
+    def engine(self) -> HttpEngine | None:
+        """The engine if it is ready; otherwise None, and it is on its way."""
+        if self._client is None:
+            self._start()
+        return self._client
+
+    def failed(self, error: EngineError) -> None:
+        """Say that a request failed: an engine that does not answer is started again."""
+        if isinstance(error, EngineRequestError) or self._client is None:
+            return
+        _LOG.warning("The engine is gone: %s", error)
+        self._drop_client()
+        self._set(EngineStatus(EngineState.STOPPED, str(error)))
+        self._start()
+
+    async def wait_ready(self, timeout: float) -> HttpEngine:  # noqa: ASYNC109 - a deadline, not a scope
+        """The engine, once it is ready; raises ``EngineError`` if that fails or takes too long."""
+        deadline = time.monotonic() + timeout
+        while (engine := self.engine()) is None:
+            if self._starting is None:
+                raise EngineUnavailableError(self._status.reason)
+            done, _ = await asyncio.wait({self._starting}, timeout=deadline - time.monotonic())
+            if not done:
+                raise EngineUnavailableError("The engine is still loading; try again in a moment.")
+            if self._status.state is EngineState.FAILED:
+                raise EngineUnavailableError(self._status.reason)
+        return engine
+
+    async def switch_model(self, name: str) -> EngineInfo:
+        """Serve another installed model; the old one serves until it has loaded."""
+        engine = await self.wait_ready(timeout=120)
+        await engine.switch_model(name)
+        await self.refresh()
+        if self._status.info is None:
+            raise EngineUnavailableError(self._status.reason)
+        return self._status.info
+
+    async def refresh(self) -> None:
+        """Ask again what is served: somebody else may have switched the model."""
+        if self._client is None or self._running is None:
+            return
+        try:
+            info = await self._client.info()
+        except EngineError as error:
+            self.failed(error)
+            return
+        running = self._running
+        self._set(EngineStatus(EngineState.READY, "", info, running.pid, running.url))
+
+    async def aclose(self) -> None:
+        """Let go of the engine; it is shared, so it goes on until it is idle."""
+        if self._starting:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        self._drop_client()
+        await asyncio.gather(*self._closing)
+
+    def _start(self) -> None:
+        if self._starting is None and time.monotonic() >= self._retry_at:
+            self._set(EngineStatus(EngineState.STARTING))
+            self._starting = asyncio.create_task(self._run_start())
+
+    async def _run_start(self) -> None:
+        try:
+            running = await find_or_start(self._paths, self._options)
+            client = running.connect()
+            try:
+                info = await client.info()
+            except BaseException:
+                await client.aclose()
+                raise
+        except (EngineError, OSError) as error:
+            self._back_off(error)
+        else:
+            self._client, self._running, self._failures = client, running, 0
+            self._set(EngineStatus(EngineState.READY, "", info, running.pid, running.url))
+        finally:
+            self._starting = None
+
+    def _back_off(self, error: Exception) -> None:
+        """Wait twice as long after every failure: a broken model must not spin the processor."""
+        wait = min(FIRST_RETRY_SECONDS * 2**self._failures, LONGEST_RETRY_SECONDS)
+        self._failures += 1
+        self._retry_at = time.monotonic() + wait
+        _LOG.warning("The engine did not start (again in %.1f s): %s", wait, error)
+        self._set(EngineStatus(EngineState.FAILED, str(error), retry_in=wait))
+
+    def _drop_client(self) -> None:
+        if self._client is not None:
+            task = asyncio.create_task(self._client.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        self._client = self._running = None
+
+    def _set(self, status: EngineStatus) -> None:
+        if status != self._status:
+            self._status = status
+            self._on_change(status)
