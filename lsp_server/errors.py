@@ -7,6 +7,7 @@ TenonError
 │   ├── CorruptModelError    truncated, tampered with, or no GGUF at all
 │   ├── UnknownFormatError   a GGUF whose fill-in-the-middle format must be named
 │   └── DownloadError        the index or hub could not deliver the file
+│       └── DownloadCancelledError   the user asked to stop
 ├── EngineError
 │   ├── EngineUnavailableError   not running, still loading, or out of reach
 │   ├── EngineStartError         it was started and ended again
@@ -41,6 +42,10 @@ class UnknownFormatError(ModelError):
 
 class DownloadError(ModelError):
     """The package index or the hub could not deliver the file."""
+
+
+class DownloadCancelledError(DownloadError):
+    """The user asked to stop; what had arrived is kept for the next time."""
 
 
 class EngineError(TenonError):

