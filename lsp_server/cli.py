@@ -55,4 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `tenon … | head`: nobody reads on, and the interpreter must not try
+        sys.stdout = None  # type: ignore[assignment]
+        return 0
     return status

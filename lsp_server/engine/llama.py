@@ -281,7 +281,8 @@ class Context:
         if adapters == self._adapters:
             return
         count = len(adapters)
-        handles = (ctypes.c_void_p * count)(*(adapter.handle for adapter, _ in adapters))
+        kind = llama_cpp.llama_adapter_lora_p_ctypes
+        handles = (kind * count)(*(adapter.handle for adapter, _ in adapters))
         scales = (ctypes.c_float * count)(*(scale for _, scale in adapters))
         if llama_cpp.llama_set_adapters_lora(self._handle, handles, count, scales) != 0:
             raise EngineError("llama.cpp refused the adapter; unload it and train it again.")

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..errors import EngineRequestError
+from ..errors import EngineError, EngineRequestError, TenonError
 from .encode import encode, prompts_of
 from .generation import Delta, Event, Finished, Timings, TokenScore, Work
 from .healing import take_back
@@ -79,8 +79,10 @@ async def run(
         unfinished = len(works)
         while unfinished:
             number, event = await queue.get()
-            if isinstance(event, Exception):
+            if isinstance(event, TenonError):
                 raise event
+            if isinstance(event, Exception):
+                raise EngineError(f"The engine failed ({event}); its log has more.") from event
             unfinished -= isinstance(event, Finished)
             yield number, event
     finally:

@@ -5,9 +5,10 @@ import contextlib
 import logging
 import os
 import secrets
+import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +86,7 @@ async def _serve_locked(
     runtime = await asyncio.to_thread(load, options.model or store.chosen() or STARTER)
     # `stop` is called after the server exists; the service only keeps it.
     service = EngineService(runtime, load, stop=lambda: setattr(server, "should_exit", True))
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             service.application(token),
             http="httptools",
@@ -98,6 +99,8 @@ async def _serve_locked(
             timeout_graceful_shutdown=2,
         )
     )
+    # From here on connections wait for the server instead of being refused.
+    listener.listen(128)
     record = EngineRecord(os.getpid(), listener.getsockname()[1], __version__)
     replace_file(paths.engine_token, token.encode(), mode=0o600)
     replace_file(paths.engine_json, msgspec.json.encode(record))
@@ -113,10 +116,23 @@ async def _serve_locked(
         await asyncio.to_thread(service.runtime.close)
 
 
+class _Server(uvicorn.Server):
+    """Ends in peace: uvicorn's own would raise the signal again, and nothing would be cleaned up."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        signals = (signal.SIGINT, signal.SIGTERM)
+        old = [signal.signal(number, self.handle_exit) for number in signals]
+        try:
+            yield
+        finally:
+            for number, handler in zip(signals, old, strict=True):
+                signal.signal(number, handler)
+
+
 def served_model(store: ModelStore, name: str) -> Served:
     """An installed model, after its file was found intact; raises ``ModelError``."""
-    model = store.get(name)
-    store.verify(model)
+    model = store.verify(store.get(name))
     return Served(model.name, model.path, FORMATS[model.fim], model.sha256)
 
 

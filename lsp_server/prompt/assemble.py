@@ -45,10 +45,12 @@ def assemble(source: Source, fim: FimFormat, budget: Budget, count: CountTokens)
     whole lines.
     """
     cut = window(source.before, source.after, budget, count)
-    middle = compose(fim, cut.prefix, cut.suffix, path=source.path)
     context: tuple[Segment, ...] = ()
+    header = ""
     if fim.repository and source.snippets:
         context = _repository(fim.repository, source)
+        header = fim.repository.in_prefix.format(path=source.path)
+    middle = compose(fim, header + cut.prefix, cut.suffix, path=source.path)
     bos = (fim.bos,) if fim.bos else ()
     return Prompt(_merge((*bos, *context, *middle)), fim.stops)
 

@@ -53,13 +53,15 @@ class RepositoryLayout:
     """How a family marks other files before the one that is completed.
 
     ``repository`` is laid out once with the repository's name, ``file`` once per snippet with its
-    path and text, ``current`` before the completed file with its path. ``{name}``, ``{path}`` and
-    ``{text}`` are filled in inside :class:`Text` segments.
+    path and text, ``current`` before the completed file with its path, and ``in_prefix`` at the
+    beginning of its prefix. ``{name}``, ``{path}`` and ``{text}`` are filled in inside
+    :class:`Text` segments.
     """
 
     repository: tuple[Segment, ...] = ()
     file: tuple[Segment, ...] = ()
     current: tuple[Segment, ...] = ()
+    in_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ _STARCODER_REPOSITORY = RepositoryLayout(
     repository=(Special("<repo_name>"), Text("{name}")),
     file=(Special("<file_sep>"), Text("{path}\n{text}")),
     current=(Special("<file_sep>"),),
+    in_prefix="{path}\n",
 )
 
 PLAIN = FimFormat("plain", (Part.PREFIX,))

@@ -1,0 +1,65 @@
+"""The exact segments of every family, and how a family is recognised."""
+
+from pathlib import Path
+
+import pytest
+import tomllib
+
+from lsp_server.prompt.assemble import Snippet, Source, assemble
+from lsp_server.prompt.formats import FORMATS, Order, Special, recognise
+from lsp_server.prompt.window import Budget
+
+GOLDEN = tomllib.loads((Path(__file__).parents[2] / "golden/formats.toml").read_text("utf-8"))
+SOURCE = Source("before <|fim_middle|>", " after", path="src/a.py", repository="shop")
+SNIPPETS = (Snippet("src/b.py", "import c\n"), Snippet("c.py", "x = 1\n"))
+
+
+def written(source: Source, name: str) -> list[str]:
+    """Segments as the golden file writes them: control tokens in guillemets."""
+    prompt = assemble(source, FORMATS[name], Budget(1000, 1000, 1), lambda lines: [1] * len(lines))
+    return [
+        f"«{entry.token}»" if isinstance(entry, Special) else entry.text
+        for entry in prompt.segments
+    ]
+
+
+def test_every_format_has_golden_segments() -> None:
+    assert set(GOLDEN) == set(FORMATS)
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_segments(name: str) -> None:
+    golden = GOLDEN[name]
+    assert written(SOURCE, name) == golden["file"]
+    with_snippets = Source(
+        SOURCE.before, SOURCE.after, SOURCE.path, SOURCE.repository, snippets=SNIPPETS
+    )
+    assert written(with_snippets, name) == golden.get("repository", golden["file"])
+    assert FORMATS[name].order.value == golden["order"]
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"plain"}))
+def test_a_vocabulary_with_its_tokens_is_recognised(name: str) -> None:
+    vocabulary = {*FORMATS[name].specials, *FORMATS[name].stops, "x"}
+    repository = FORMATS[name].repository
+    if repository:
+        parts = (*repository.repository, *repository.file, *repository.current)
+        vocabulary |= {entry.token for entry in parts if isinstance(entry, Special)}
+    vocabulary |= {"<reponame>"} if name == "granite-code" else set()
+    found = recognise(vocabulary, name)
+    assert found is not None
+    assert found.name == name
+
+
+def test_an_ordinary_vocabulary_is_not_recognised() -> None:
+    assert recognise({"<|endoftext|>", "a", "b"}, "llama") is None
+
+
+def test_a_mistral_model_is_codestral_only_by_its_name() -> None:
+    vocabulary = {"[SUFFIX]", "[PREFIX]", "<s>"}
+    assert recognise(vocabulary, "Mistral 7B") is None
+
+
+def test_orders() -> None:
+    assert FORMATS["plain"].order is Order.PREFIX_ONLY
+    assert FORMATS["codestral"].order is Order.SPM
