@@ -56,6 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `tenon … | head`: nobody reads on, and the interpreter must not try
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     return status

@@ -64,7 +64,10 @@ class CompletionEngine(Protocol):
     """An engine over any transport. Every method raises ``EngineError``."""
 
     async def info(self) -> EngineInfo:
-        """What is served now; cheap, and asked again whenever a request names another model."""
+        """What is served, as far as is known: free to ask at every keystroke.
+
+        A request to a model that is no longer served fails, and is asked anew.
+        """
         ...
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:

@@ -1,5 +1,6 @@
 """A completion engine over HTTP, for whoever asks: the language server, a command, the trainer."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from ..prompt.assemble import Prompt
 from ..prompt.formats import FORMATS, PLAIN, Special
 
 CONNECT_SECONDS = 2.0
+INFO_SECONDS = 30.0
+"""How long the engine's speed, which it goes on measuring, is taken as known."""
 ANSWER_SECONDS = 120.0
 """Between two pieces of an answer; a background score may wait this long for its turn."""
 
@@ -32,10 +35,23 @@ class HttpEngine:
             # Loading certificates takes 40 ms; plain HTTP needs none.
             verify=url.startswith("https:"),
         )
+        self._asked = 0.0
+        self._forget()
+
+    def _forget(self) -> None:
+        """Ask again what is served, before the next request."""
+        self._info: EngineInfo | None = None
         self._specials: dict[str, tuple[int, ...]] = {}
 
     async def info(self) -> EngineInfo:
+        """What was served when it was last asked, at most half a minute ago."""
+        if self._info is None or time.monotonic() - self._asked > INFO_SECONDS:
+            self._info = await self.ask_info()
+        return self._info
+
+    async def ask_info(self) -> EngineInfo:
         """What is served now."""
+        self._asked = time.monotonic()
         base, *others = (await self._get("/v1/models"))["data"]
         meta = base.get("meta") or {}
         return EngineInfo(
@@ -73,7 +89,8 @@ class HttpEngine:
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Chunk]:
         """Stream the answer; closing the iterator closes the connection, which frees the engine."""
         body = {
-            "model": request.adapter or "",
+            # By name, so that a prompt in one model's format is never answered by another.
+            "model": request.adapter or (await self.info()).model,
             "prompt": await self._mixed(request.prompt),
             "max_tokens": request.max_tokens,
             "temperature": 0,
@@ -82,6 +99,8 @@ class HttpEngine:
             "logprobs": 0,
             "priority": request.priority,
             "prompt_cache_key": request.cache_key,
+            # An answer that is closed early would otherwise never say what it cost.
+            "timings_per_token": True,
             "token_healing": request.heal,
         }
         async with self._requesting("POST", "/v1/completions", body) as response:
@@ -124,6 +143,7 @@ class HttpEngine:
     async def switch_model(self, name: str) -> EngineInfo:
         """Serve another installed model; the old one serves until it has loaded."""
         await self._post("/tenon/model", {"model": name})
+        self._forget()
         return await self.info()
 
     async def shut_down(self) -> None:
@@ -170,6 +190,10 @@ class HttpEngine:
         try:
             async with self._http.stream(method, path, content=content) as response:
                 yield response
+        except EngineRequestError as error:
+            if error.param == "model":
+                self._forget()
+            raise
         except httpx.TransportError as error:
             raise EngineUnavailableError(
                 f"The engine at {self.url} does not answer ({type(error).__name__})."

@@ -6,7 +6,7 @@ stop it, or let somebody more urgent go first, within one chunk.
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .answer import AnswerText
 from .healing import PieceIndex
@@ -64,14 +64,6 @@ class TokenScore:
     top: tuple[tuple[int, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """Text that is certain, and the tokens that were generated since the last delta."""
-
-    text: str
-    scores: tuple[TokenScore, ...] = ()
-
-
 @dataclass(slots=True)
 class Timings:
     """What an answer cost; milliseconds and token counts, named as llama.cpp's server does."""
@@ -82,6 +74,17 @@ class Timings:
     prompt_ms: float = 0.0
     predicted_n: int = 0
     predicted_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Text that is certain, the tokens that were generated since the last delta, and what the
+    answer has cost so far.
+    """
+
+    text: str
+    timings: Timings
+    scores: tuple[TokenScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,7 @@ class Generation:
                 break
             score = self._score(logits, token, logprob)
             required = required[len(pieces[token]) :]
-            self._emit(Delta(answer.push(pieces[token]), (score,)))
+            self._emit(Delta(answer.push(pieces[token]), replace(timings), (score,)))
             late = work.max_ms and timings.predicted_ms > work.max_ms and answer.has_newline
             if answer.stopped or late:
                 reason = "stop"
@@ -193,7 +196,7 @@ class Generation:
                 context.decode([token], position=len(sequence.tokens), sequence=sequence.number)
                 sequence.tokens.append(token)
                 yield
-        self._emit(Delta(answer.finish()))
+        self._emit(Delta(answer.finish(), replace(timings)))
         return reason
 
     def _score(self, logits: Logits, token: int, logprob: float) -> TokenScore:

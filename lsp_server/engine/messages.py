@@ -28,7 +28,7 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 class CompletionBody(msgspec.Struct, frozen=True, kw_only=True):
     """``POST /v1/completions``; beyond OpenAI: vLLM's ``priority``, ``stop_token_ids``,
-    ``ignore_eos``, ``top_k``, ``min_p``, and ``token_healing``.
+    ``ignore_eos``, ``top_k``, ``min_p``; llama.cpp's ``timings_per_token``; and ``token_healing``.
     """
 
     prompt: Prompt
@@ -54,6 +54,7 @@ class CompletionBody(msgspec.Struct, frozen=True, kw_only=True):
     stop_token_ids: list[int] = []
     ignore_eos: bool = False
     prompt_cache_key: str = ""
+    timings_per_token: bool = False
     token_healing: bool = False
 
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from .generation import Event, Finished
+from .generation import Timings
 
 
 class Metrics:
@@ -19,13 +19,11 @@ class Metrics:
         )
         self.depth = Gauge("tenon_queue", "Generations waiting or running", registry=self.registry)
 
-    def record(self, event: Event) -> None:
+    def record(self, timings: Timings) -> None:
         """Count the tokens of an answer that has ended."""
-        if isinstance(event, Finished):
-            timings = event.timings
-            self.tokens.labels("cached").inc(timings.cache_n)
-            self.tokens.labels("prefill").inc(timings.prompt_n)
-            self.tokens.labels("decode").inc(timings.predicted_n)
+        self.tokens.labels("cached").inc(timings.cache_n)
+        self.tokens.labels("prefill").inc(timings.prompt_n)
+        self.tokens.labels("decode").inc(timings.predicted_n)
 
     def text(self, depth: int) -> bytes:
         """Prometheus' text format."""

@@ -139,7 +139,10 @@ class CompletionAnswer:
             if isinstance(event, Delta):
                 if event.text or event.scores:
                     choice = self._choice(number, event.text, event.scores, None)
-                    yield self._envelope([choice])
+                    chunk = self._envelope([choice])
+                    if self._body.timings_per_token:
+                        chunk["timings"] = timings_of([event.timings])
+                    yield chunk
             else:
                 self._finished(event)
                 choice = self._choice(number, "", event.prompt_scores, event.reason)

@@ -117,7 +117,7 @@ async def _serve_locked(
 
 
 class _Server(uvicorn.Server):
-    """Ends in peace: uvicorn's own would raise the signal again, and nothing would be cleaned up."""
+    """Ends in peace: uvicorn's own raises the signal again, and nothing is cleaned up."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

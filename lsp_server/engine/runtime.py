@@ -12,10 +12,9 @@ import psutil
 
 from ..errors import EngineRequestError
 from ..prompt.formats import PLAIN, FimFormat
-from .generation import Event, Generation, Lane, LoadedAdapter, Work
+from .generation import Event, Generation, Lane, LoadedAdapter, Timings, Work
 from .healing import PieceIndex
 from .llama import Adapter, Backend, Context, Model
-from .sampling import Sampling
 from .scheduler import Job, Scheduler
 
 INTERACTIVE_CHUNK = 64
@@ -23,6 +22,9 @@ INTERACTIVE_CHUNK = 64
 BACKGROUND_CHUNK = 32
 """Background work gives way after this many."""
 DEFAULT_CONTEXT = 4096
+LEARNING_RATE = 0.2
+MIN_DECODED = 8
+"""Fewer tokens say little about the speed of decoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,17 @@ class Runtime:
         if work.adapters:
             self._scheduler.between_steps(self._free_retired)
 
+    def observe(self, timings: Timings) -> None:
+        """Learn this machine's speed from an answer: what was measured at the start may have been
+        measured while the machine was busy.
+        """
+        if timings.prompt_n >= INTERACTIVE_CHUNK:
+            seen = 1000 * timings.prompt_n / timings.prompt_ms
+            self.prefill_speed += LEARNING_RATE * (seen - self.prefill_speed)
+        if timings.predicted_n >= MIN_DECODED:
+            seen = 1000 * timings.predicted_n / timings.predicted_ms
+            self.decode_speed += LEARNING_RATE * (seen - self.decode_speed)
+
     @property
     def depth(self) -> int:
         """Generations that wait or run."""
@@ -216,8 +229,3 @@ def _measure(lane: Lane, vocabulary: int) -> tuple[float, float]:
     ended = time.perf_counter()
     context.truncate(0, 0)
     return chunk / (prefilled - started), steps / (ended - prefilled)
-
-
-def greedy() -> Sampling:
-    """What a completion wants: the likeliest token, always."""
-    return Sampling(temperature=0.0)

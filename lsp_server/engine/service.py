@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from .. import __version__
 from ..errors import EngineError, EngineRequestError, ModelError
 from . import infill, messages, openai
-from .generation import Event, Work
+from .generation import Event, Finished, Work
 from .http import EventStream, Guard, engine_error, json_response, unless_disconnected
 from .metrics import Metrics
 from .runtime import Runtime
@@ -133,7 +133,10 @@ class EngineService:
         try:
             async with aclosing(openai.run(runtime, works, priority)) as events:
                 async for number, event in events:
-                    self.metrics.record(event)
+                    if isinstance(event, Finished):
+                        self.metrics.record(event.timings)
+                        if priority <= 0:
+                            runtime.observe(event.timings)
                     yield number, event
             end = "finished"
         finally:

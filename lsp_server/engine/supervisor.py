@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from ..completion.engine import EngineInfo
 from ..errors import EngineError, EngineRequestError, EngineUnavailableError
@@ -55,7 +56,7 @@ class EngineSupervisor:
         self._client: HttpEngine | None = None
         self._running: RunningEngine | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._beside: set[asyncio.Task[None]] = set()
         self._failures = 0
         self._retry_at = 0.0
 
@@ -71,7 +72,11 @@ class EngineSupervisor:
 
     def failed(self, error: EngineError) -> None:
         """Say that a request failed: an engine that does not answer is started again."""
-        if isinstance(error, EngineRequestError) or self._client is None:
+        if self._client is None:
+            return
+        if isinstance(error, EngineRequestError):
+            if error.param == "model":  # somebody switched it
+                self._later(self.refresh())
             return
         _LOG.warning("The engine is gone: %s", error)
         self._drop_client()
@@ -105,7 +110,7 @@ class EngineSupervisor:
         if self._client is None or self._running is None:
             return
         try:
-            info = await self._client.info()
+            info = await self._client.ask_info()
         except EngineError as error:
             self.failed(error)
             return
@@ -118,7 +123,7 @@ class EngineSupervisor:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
         self._drop_client()
-        await asyncio.gather(*self._closing)
+        await asyncio.gather(*self._beside)
 
     def _start(self) -> None:
         if self._starting is None and time.monotonic() >= self._retry_at:
@@ -152,10 +157,14 @@ class EngineSupervisor:
 
     def _drop_client(self) -> None:
         if self._client is not None:
-            task = asyncio.create_task(self._client.aclose())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._later(self._client.aclose())
         self._client = self._running = None
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside; a task that nobody holds may be collected in mid-work."""
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
 
     def _set(self, status: EngineStatus) -> None:
         if status != self._status:

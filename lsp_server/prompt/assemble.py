@@ -19,7 +19,7 @@ class Snippet:
 class Source:
     """What is completed: a document split at the cursor, and where it lives.
 
-    Texts have ``\\n`` line ends. ``path`` is relative to the repository's root, with forward
+    Texts have LF line ends. ``path`` is relative to the repository's root, with forward
     slashes; ``repository`` is the root folder's name.
     """
 

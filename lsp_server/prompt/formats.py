@@ -89,7 +89,8 @@ class FimFormat:
     @property
     def specials(self) -> tuple[str, ...]:
         """The control tokens that the plain layout needs; the format fits a vocabulary that has
-        them all."""
+        them all.
+        """
         own = (self.bos, *self.layout) if self.bos else self.layout
         return tuple(entry.token for entry in own if isinstance(entry, Special))
 
