@@ -1,0 +1,215 @@
+"""From nothing to a serving model: the starter on first run, the engine, and one better offer.
+
+The server imports this after `initialized`: it brings the HTTP client in.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from .editor import Progress
+from .engine.launcher import EngineOptions
+from .engine.supervisor import EngineSupervisor
+from .errors import DownloadCancelledError, EngineError, SettingsError, TenonError
+from .offers import OfferBook, recommendation
+from .session import Session
+from .settings import ServerSettings
+from .store.catalogue import STARTER, CatalogueEntry, load_catalogue
+from .store.download import pull
+from .store.models import ModelStore
+from .store.paths import StorePaths
+
+_log = logging.getLogger(__name__)
+LOADING_SECONDS = 180.0
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 15.0, 600.0
+DOWNLOAD, NOT_NOW, NEVER = "Download", "Not now", "Don't ask again"
+
+
+class Editor(Protocol):
+    """What the set-up asks of an editor."""
+
+    def progress(self, title: str) -> AbstractAsyncContextManager[Progress]: ...
+    async def choose(self, message: str, actions: Sequence[str]) -> str | None: ...
+
+
+class Bootstrap:
+    """Gives a session its engine, and the engine its model; started after ``initialized``."""
+
+    def __init__(self, session: Session, editor: Editor, paths: StorePaths) -> None:
+        self._session = session
+        self._editor = editor
+        self._paths = paths
+        self._supervisor: EngineSupervisor | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._offered = False
+        self._offers = OfferBook(paths)
+
+    def start(self) -> None:
+        """Begin, or begin again with other settings; what runs of an earlier start is ended."""
+        older, self._task = self._task, asyncio.create_task(self._run(self._task))
+        if older is not None:
+            older.cancel()
+
+    def reconfigure(self, old: ServerSettings) -> None:
+        """Follow a change of settings: another engine, or another model in the same one."""
+        new = self._session.settings
+        if _engine_settings(old) != _engine_settings(new) or (
+            old.model != new.model and self._supervisor is None
+        ):
+            self.start()
+        elif old.model != new.model:
+            older, self._task = self._task, asyncio.create_task(self._switch(self._task))
+            if older is not None:
+                older.cancel()
+
+    async def aclose(self) -> None:
+        """End what runs here; the engine is shared and goes on."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._supervisor is not None:
+            await self._supervisor.aclose()
+
+    async def _run(self, older: asyncio.Task[None] | None) -> None:
+        if older is not None:
+            await asyncio.gather(older, return_exceptions=True)
+        if self._supervisor is not None:
+            self._session.engines = None
+            await self._supervisor.aclose()
+            self._supervisor = None
+        wait = FIRST_RETRY_SECONDS
+        while not await self._set_up():
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LONGEST_RETRY_SECONDS)
+        await self._offer()
+
+    async def _set_up(self) -> bool:
+        """Hand the session its engine; false, with the reason in the status, if that failed."""
+        session = self._session
+        session.setting_up("starting", "Tenon is starting.")
+        try:
+            options = await asyncio.to_thread(_options, session.settings)
+            if not options.url:
+                await self._ensure_model()
+        except (TenonError, OSError) as error:
+            session.setting_up("error", str(error))
+            return False
+        supervisor = EngineSupervisor(options, self._paths, lambda _: session.publish())
+        session.engines = self._supervisor = supervisor
+        session.setting_up(None)
+        supervisor.engine()  # starts it, so that the first keystroke finds it ready
+        return True
+
+    async def _ensure_model(self) -> None:
+        """The starter is fetched if no model is named, chosen or installed."""
+        store = ModelStore(self._paths)
+        if self._session.settings.model or store.chosen() is not None:
+            return
+        if any(model.name == STARTER for model in store.installed()):
+            return
+        self._session.setting_up("downloading", "The starter model is on its way.")
+        await self._pull(store, load_catalogue()[STARTER])
+        self._session.setting_up("starting", "The starter model has arrived.")
+
+    async def _pull(self, store: ModelStore, entry: CatalogueEntry) -> None:
+        """Download in a thread, with progress in the editor; ended with the task."""
+        async with self._editor.progress(f"Tenon: downloading {entry.title}") as progress:
+            try:
+                work = partial(pull, store, entry, progress.report, progress.cancelled)
+                await asyncio.to_thread(work)
+            except asyncio.CancelledError:
+                progress.cancelled.set()
+                raise
+
+    async def _switch(self, older: asyncio.Task[None] | None) -> None:
+        """Serve the model that the settings name now; the old one serves until it has loaded."""
+        if older is not None:
+            await asyncio.gather(older, return_exceptions=True)
+        if self._supervisor is None:
+            return
+        try:
+            store = ModelStore(self._paths)
+            name = self._session.settings.model or store.chosen() or STARTER
+            await self._supervisor.switch_model(name)
+        except TenonError as error:
+            self._session.trouble(f"the model could not be switched: {error}")
+
+    async def _offer(self) -> None:
+        """Ask once whether to fetch a model that suits this machine; it takes over on arrival."""
+        settings, supervisor = self._session.settings, self._supervisor
+        if self._offered or not settings.offer_models or settings.model or settings.engine_url:
+            return
+        if supervisor is None or not self._offers.is_open(datetime.now(UTC)):
+            return
+        try:
+            await supervisor.wait_ready(LOADING_SECONDS)
+            info = supervisor.status.info
+            store = ModelStore(self._paths)
+            if info is None or store.chosen() is not None:
+                return
+            entry = await asyncio.to_thread(recommendation, store, info)
+            if entry is None or not await self._agreed(entry):
+                return
+            await self._pull(store, entry)
+            await asyncio.to_thread(store.choose, entry.name)
+            await supervisor.switch_model(entry.name)
+        except DownloadCancelledError:
+            _log.info("the download was stopped; it goes on from there the next time")
+        except (TenonError, OSError) as error:
+            if not isinstance(error, EngineError):  # those are in the status already
+                self._session.trouble(str(error))
+
+    async def _agreed(self, entry: CatalogueEntry) -> bool:
+        self._offered = True
+        size = f"{entry.size / 1e9:.1f} GB" if entry.size else "size unknown"
+        answer = await self._editor.choose(
+            f"{entry.title} would complete better than the starter model and suits this machine: "
+            f"{size}, licence {entry.license}. Download it?",
+            (DOWNLOAD, NOT_NOW, NEVER),
+        )
+        if answer == NOT_NOW:
+            self._offers.postpone(datetime.now(UTC))
+        elif answer == NEVER:
+            self._offers.close()
+        return answer == DOWNLOAD
+
+
+def _engine_settings(settings: ServerSettings) -> tuple[object, ...]:
+    return (
+        settings.engine_url,
+        settings.engine_api_key_file,
+        settings.gpu_layers,
+        settings.threads,
+        settings.context_tokens,
+        settings.idle_exit_seconds,
+    )
+
+
+def _options(settings: ServerSettings) -> EngineOptions:
+    """What to ask of the launcher; raises SettingsError if the API key cannot be read."""
+    return EngineOptions(
+        model=settings.model or None,
+        url=settings.engine_url,
+        api_key=read_api_key(settings.engine_api_key_file),
+        gpu_layers=settings.gpu_layers,
+        threads=settings.threads,
+        context=settings.context_tokens,
+        idle_exit=float(settings.idle_exit_seconds),
+    )
+
+
+def read_api_key(file: str) -> str:
+    """The token in ``tenon.engineApiKeyFile``, empty if none is set; raises SettingsError."""
+    if not file:
+        return ""
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"`tenon.engineApiKeyFile` cannot be read ({error}); name a text file with the token"
+        ) from error

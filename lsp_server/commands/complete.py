@@ -1,0 +1,143 @@
+"""``tenon complete PATH:LINE:COL``: one completion in a shell, as the editor would get it."""
+
+import argparse
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lsprotocol import types
+
+from ..completion.provider import Completion
+from ..documents import offset_of, units
+from ..edits import Request
+from ..engine.launcher import EngineOptions
+from ..engine.supervisor import EngineSupervisor
+from ..errors import DocumentError, EngineError
+from ..session import Session
+from ..store.catalogue import STARTER
+from ..store.download import ensure_starter
+from ..store.models import ModelStore
+from ..store.paths import StorePaths
+
+LOADING_SECONDS = 180.0
+UTF16 = types.PositionEncodingKind.Utf16
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place in a file; line and column count from 1, columns in UTF-16 units as in VS Code."""
+
+    path: Path
+    line: int
+    column: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the place and the form of the answer."""
+    parser.add_argument(
+        "target",
+        metavar="PATH:LINE:COL",
+        type=parse_target,
+        help="line and column count from 1, columns in UTF-16 units",
+    )
+    parser.add_argument("--json", action="store_true", help="text, model, adapter, reason, timings")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the completion; returns 0 also where there is none, 1 where the engine failed."""
+    text = read_document(options.target)
+    completion = asyncio.run(complete(options.target, text, StorePaths.default()))
+    if options.json:
+        print(json.dumps(as_json(completion)))
+    elif completion.text:
+        print(completion.text)
+    if completion.error is not None:
+        print(f"tenon: {completion.error}", file=sys.stderr)
+        return 1
+    if not completion.text and not options.json:
+        print(f"tenon: no completion here. {completion.reason.sentence}", file=sys.stderr)
+    return 0
+
+
+def as_json(completion: Completion) -> dict[str, object]:
+    """The public fields, whose names do not change."""
+    return {
+        "text": completion.text,
+        "model": completion.model,
+        "adapter": completion.adapter,
+        "reason": str(completion.reason),
+        "timings": completion.timings,
+    }
+
+
+def parse_target(text: str) -> Target:
+    """``PATH:LINE:COL``, read from the right: a Windows path has a colon of its own."""
+    parts = text.rsplit(":", 2)
+    if len(parts) != 3 or not all(number.isdecimal() and int(number) > 0 for number in parts[1:]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no PATH:LINE:COL, such as src/app.py:42:9")
+    return Target(Path(parts[0]), int(parts[1]), int(parts[2]))
+
+
+def read_document(target: Target) -> str:
+    """The file's text; raises DocumentError if there is none or it has no such place."""
+    try:
+        data = target.path.read_bytes()
+    except OSError as error:
+        raise DocumentError(
+            f"{target.path} cannot be read: {error.strerror or error}; give the path of a text file"
+        ) from error
+    text = data.decode("utf-8", "replace")
+    text = text.removeprefix("\ufeff")  # an editor does not count the byte order mark either
+    if "\0" in text:
+        raise DocumentError(f"{target.path} is a binary file; completions are for text")
+    start = offset_of(text, types.Position(target.line - 1, 0), UTF16)
+    if start is None:
+        count = len(text.splitlines()) or 1
+        raise DocumentError(
+            f"{target.path} has {count} lines, so there is no line {target.line}; "
+            "lines count from 1"
+        )
+    end = offset_of(text, types.Position(target.line - 1, 2**31 - 1), UTF16)
+    columns = units(text[start:end], UTF16) + 1
+    if target.column > columns:
+        raise DocumentError(
+            f"line {target.line} of {target.path} ends at column {columns}, "
+            f"so there is no column {target.column}"
+        )
+    return text
+
+
+async def complete(target: Target, text: str, paths: StorePaths) -> Completion:
+    """Ask the user's engine, which is started if need be; raises ``TenonError``."""
+    store = ModelStore(paths)
+    if store.chosen() is None and all(model.name != STARTER for model in store.installed()):
+        print("tenon: fetching the starter model (98 MB)", file=sys.stderr)
+        await asyncio.to_thread(ensure_starter, store)
+    session = Session(lambda _: None)
+    supervisor = EngineSupervisor(EngineOptions(), paths, lambda _: None)
+    path = target.path.absolute()
+    request = Request(
+        uri=path.as_uri(),
+        text=text,
+        position=types.Position(target.line - 1, target.column - 1),
+        encoding=UTF16,
+        path=str(path),
+        roots=(str(repository_of(path)),),
+        automatic=False,
+    )
+    try:
+        await supervisor.wait_ready(LOADING_SECONDS)
+        session.engines = supervisor
+        _, completion = await session.complete(request)
+    except EngineError as error:
+        return session.unanswered(error)
+    finally:
+        await supervisor.aclose()
+    return completion
+
+
+def repository_of(path: Path) -> Path:
+    """The folder that the repository around ``path`` lies in; its own folder if there is none."""
+    return next((folder for folder in path.parents if (folder / ".git").exists()), path.parent)

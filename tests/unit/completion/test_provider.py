@@ -1,0 +1,206 @@
+import asyncio
+import dataclasses
+
+import pytest
+
+from lsp_server.completion.engine import EngineInfo
+from lsp_server.completion.provider import CompletionProvider, ProviderOptions, Query
+from lsp_server.completion.reasons import Reason
+from lsp_server.errors import EngineRequestError, EngineUnavailableError
+from lsp_server.prompt.assemble import Source
+from lsp_server.prompt.formats import PLAIN
+from tests.fakes import QWEN_INFO, FakeEngine
+
+URI = "file:///work/a.py"
+
+
+def query(document, *, uri=URI, automatic=True, adapter=None):
+    before, after = document.split("‸")
+    return Query(uri, Source(before, after, "a.py", "work"), automatic, adapter)
+
+
+async def test_an_answer_comes_from_the_engine_with_its_reason_and_model():
+    engine = FakeEngine("1\ny = 2\n")
+    completion = await CompletionProvider().complete(query("x = ‸\n"), engine)
+    assert (completion.text, completion.reason) == ("1", Reason.SHOWN)
+    assert completion.model == "qwen"
+    assert {"window_ms", "first_ms", "engine_ms", "total_ms"} <= completion.timings.keys()
+
+
+async def test_the_prompt_holds_both_sides_of_the_cursor():
+    engine = FakeEngine("1")
+    await CompletionProvider().complete(query("before = ‸\nafter = 2\n"), engine)
+    assert engine.prompt_text() == "before = |\nafter = 2\n"
+    assert engine.requests[0].cache_key == URI
+    assert engine.requests[0].heal
+
+
+async def test_a_prefix_only_model_is_not_shown_the_text_below():
+    engine = FakeEngine("1", info=EngineInfo("plain", PLAIN, 2048))
+    await CompletionProvider().complete(query("before = ‸\nafter = 2\n"), engine)
+    assert engine.prompt_text() == "before = "
+
+
+async def test_the_stream_is_closed_as_soon_as_the_answer_is_complete():
+    engine = FakeEngine("value\n" + "more text that nobody waits for\n" * 20)
+    completion = await CompletionProvider().complete(query("x = ‸\n"), engine)
+    assert completion.text == "value"
+    assert engine.sent == "value\n"
+    assert (engine.open_streams, engine.closed_streams) == (0, 1)
+
+
+async def test_typing_along_an_answer_asks_the_engine_once():
+    engine, provider = FakeEngine("value + 1\n"), CompletionProvider()
+    await provider.complete(query("x = ‸\n"), engine)
+    completion = await provider.complete(query("x = val‸\n"), engine)
+    assert (completion.text, completion.reason) == ("ue + 1", Reason.CACHE)
+    assert len(engine.requests) == 1
+
+
+async def test_that_there_is_nothing_to_say_is_remembered():
+    engine, provider = FakeEngine(""), CompletionProvider()
+    reasons = [(await provider.complete(query("x = ‸\n"), engine)).reason for _ in range(2)]
+    assert reasons == [Reason.EMPTY, Reason.EMPTY]
+    assert len(engine.requests) == 1
+
+
+async def test_another_adapter_is_asked_anew():
+    engine, provider = FakeEngine("1"), CompletionProvider()
+    await provider.complete(query("x = ‸\n"), engine)
+    completion = await provider.complete(query("x = ‸\n", adapter="mine"), engine)
+    assert (completion.reason, completion.adapter) == (Reason.SHOWN, "mine")
+    assert engine.requests[1].adapter == "mine"
+
+
+async def test_other_options_forget_old_answers():
+    engine, provider = FakeEngine("\n    a()\n    b()\n"), CompletionProvider()
+    await provider.complete(query("def f():‸\n"), engine)
+    provider.configure(ProviderOptions(multiline="never"))
+    completion = await provider.complete(query("def f():‸\n"), engine)
+    assert (completion.text, completion.reason) == ("\n    a()", Reason.SHOWN)
+
+
+async def test_lines_are_counted_once():
+    engine, provider = FakeEngine("1"), CompletionProvider()
+    await provider.complete(query("a = 1\nb = 2\nx = ‸\n"), engine)
+    await provider.complete(query("a = 1\nb = 2\nc = 3\nx = ‸\n"), engine)
+    assert engine.counted == [["a = 1\n", "b = 2\n", ""], ["c = 3\n"]]
+
+
+async def test_another_model_counts_its_own_tokens():
+    engine, provider = FakeEngine("1"), CompletionProvider()
+    await provider.complete(query("a = 1\nx = ‸\n"), engine)
+    engine.served = EngineInfo("other", QWEN_INFO.fim, 4096)
+    await provider.complete(query("a = 1\nx = ‸\n"), engine)
+    assert engine.counted[0] == engine.counted[1]
+
+
+async def test_the_newest_request_of_a_document_wins():
+    engine, provider = FakeEngine("1"), CompletionProvider()
+    engine.blocked.clear()
+    older = asyncio.create_task(provider.complete(query("x = ‸\n"), engine))
+    await engine.streaming.wait()
+    newer = asyncio.create_task(provider.complete(query("xy = ‸\n"), engine))
+    assert (await older).reason is Reason.SUPERSEDED
+    assert engine.closed_streams == 1
+    engine.blocked.set()
+    assert (await newer).reason is Reason.SHOWN
+
+
+async def test_requests_of_two_documents_do_not_disturb_each_other():
+    engine, provider = FakeEngine("1"), CompletionProvider()
+    engine.blocked.clear()
+    tasks = [
+        asyncio.create_task(provider.complete(query("x = ‸\n", uri=uri), engine))
+        for uri in ("file:///a", "file:///b")
+    ]
+    while engine.open_streams < 2:  # noqa: ASYNC110 - there is no event for the second one
+        await asyncio.sleep(0)
+    engine.blocked.set()
+    assert [(await task).reason for task in tasks] == [Reason.SHOWN, Reason.SHOWN]
+
+
+async def test_cancelling_the_caller_frees_the_engine():
+    engine, provider = FakeEngine("1"), CompletionProvider()
+    engine.blocked.clear()
+    task = asyncio.create_task(provider.complete(query("x = ‸\n"), engine))
+    await engine.streaming.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (engine.open_streams, engine.closed_streams) == (0, 1)
+
+
+async def test_engine_trouble_is_a_reason_and_keeps_its_error():
+    error = EngineUnavailableError("gone")
+    engine = FakeEngine(error=error)
+    completion = await CompletionProvider().complete(query("x = ‸\n"), engine)
+    assert (completion.text, completion.reason) == ("", Reason.ENGINE_UNAVAILABLE)
+    assert completion.error is error
+
+
+async def test_without_an_engine_the_reason_is_the_callers():
+    completion = await CompletionProvider().complete(
+        query("x = ‸\n"), None, absent=Reason.ENGINE_STARTING
+    )
+    assert completion.reason is Reason.ENGINE_STARTING
+
+
+async def test_a_cached_answer_needs_no_engine():
+    engine, provider = FakeEngine("value\n"), CompletionProvider()
+    await provider.complete(query("x = ‸\n"), engine)
+    completion = await provider.complete(query("x = v‸\n"), None)
+    assert (completion.text, completion.reason) == ("alue", Reason.CACHE)
+
+
+async def test_refused_requests_do_not_reach_the_engine():
+    engine = FakeEngine("1")
+    completion = await CompletionProvider().complete(query("re‸turn\n"), engine)
+    assert completion.reason is Reason.MID_WORD
+    assert engine.requests == []
+
+
+async def test_by_hand_a_word_is_completed_in_its_middle():
+    engine = FakeEngine("sult = 1\n")
+    completion = await CompletionProvider().complete(query("re‸ x\n", automatic=False), engine)
+    assert completion.reason is Reason.SHOWN
+    assert engine.requests[0].stop == ("\n",)
+
+
+async def test_an_answer_that_the_token_limit_cut_off_loses_its_broken_line():
+    engine = FakeEngine("\n    a()\n    b(unfin", finish="length")
+    completion = await CompletionProvider().complete(query("def f():‸\n"), engine)
+    assert completion.text == "\n    a()"
+
+
+async def test_a_model_switched_under_way_is_asked_in_its_own_format():
+    class Switching(FakeEngine):
+        async def count_tokens(self, texts):
+            if self.served is QWEN_INFO:
+                self.served = EngineInfo("plain", PLAIN, 4096)
+                raise EngineRequestError("no such model", status=404, param="model")
+            return await super().count_tokens(texts)
+
+    engine = Switching("1")
+    completion = await CompletionProvider().complete(query("x = ‸\nbelow\n"), engine)
+    assert (completion.text, completion.model) == ("1", "plain")
+    assert engine.prompt_text() == "x = "
+
+
+async def test_a_request_that_is_refused_for_good_is_not_repeated():
+    error = EngineRequestError("no such model", status=404, param="model")
+    engine = FakeEngine(error=error)
+    completion = await CompletionProvider().complete(query("x = ‸\n"), engine)
+    assert (completion.reason, completion.error) == (Reason.ENGINE_UNAVAILABLE, error)
+    assert len(engine.requests) == 2
+
+
+async def test_a_speed_that_wavers_does_not_move_the_window():
+    lines = "".join(f"value_{number} = {number}\n" for number in range(2000))
+    engine, provider = FakeEngine("1"), CompletionProvider()
+    prompts = []
+    for number, speed in enumerate((1000.0, 1130.0, 3000.0)):
+        engine.served = dataclasses.replace(QWEN_INFO, prefill_speed=speed)
+        await provider.complete(query(f"{lines}x{number} = ‸\n"), engine)
+        prompts.append(engine.prompt_text().partition("\n")[0])
+    assert prompts[0] == prompts[1] != prompts[2]

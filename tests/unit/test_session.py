@@ -1,0 +1,176 @@
+import asyncio
+import dataclasses
+
+import pytest
+from lsprotocol import types
+
+from lsp_server.completion.reasons import Reason
+from lsp_server.edits import Request, is_larger
+from lsp_server.engine.supervisor import EngineState, EngineStatus
+from lsp_server.errors import EngineUnavailableError
+from lsp_server.session import Session
+from tests.fakes import QWEN_INFO, FakeEngine
+
+
+class FakeEngines:
+    def __init__(self, engine, state=EngineState.READY, reason=""):
+        self._engine = engine
+        self.failures = []
+        self.refreshed = asyncio.Event()
+        info = QWEN_INFO if state is EngineState.READY else None
+        self.status = EngineStatus(state, reason, info, pid=1, url="http://x")
+
+    def engine(self):
+        return self._engine
+
+    def failed(self, error):
+        self.failures.append(error)
+
+    async def refresh(self):
+        self.refreshed.set()
+
+
+def session_with(engine, state=EngineState.READY, reason=""):
+    session = Session(lambda _: None)
+    session.engines = FakeEngines(engine, state, reason)
+    session.setting_up(None)
+    return session
+
+
+def request(document, **options):
+    text, line, character = document, 0, 0
+    if document is not None:
+        before, after = document.split("‸")
+        text = before + after
+        line, character = before.count("\n"), len(before.rpartition("\n")[2])
+    return Request("file:///a.py", text, types.Position(line, character), **options)
+
+
+async def test_an_answer_becomes_an_edit_at_the_cursor():
+    suggestion, completion = await session_with(FakeEngine("1\n")).complete(request("x = ‸\n"))
+    here = types.Position(0, 4)
+    assert (suggestion.text, suggestion.range) == ("1", types.Range(here, here))
+    assert completion.reason is Reason.SHOWN
+
+
+async def test_a_bracket_that_the_answer_passes_is_replaced():
+    suggestion, _ = await session_with(FakeEngine("a):")).complete(request("def f(‸)\n"))
+    assert suggestion.text == "a):"
+    assert suggestion.range == types.Range(types.Position(0, 6), types.Position(0, 7))
+
+
+async def test_line_ends_follow_the_document():
+    engine = FakeEngine("\n    a()\n    b()\n")
+    suggestion, _ = await session_with(engine).complete(request("def f():‸\r\n"))
+    assert suggestion.text == "\r\n    a()\r\n    b()"
+    assert "\r" not in engine.prompt_text()
+
+
+async def test_a_column_past_the_end_of_the_line_is_corrected():
+    engine = FakeEngine("1")
+    far = Request("file:///a.py", "x = \n", types.Position(0, 70))
+    suggestion, _ = await session_with(engine).complete(far)
+    assert suggestion.range.start == types.Position(0, 4)
+
+
+async def test_the_selected_item_is_completed_as_if_it_were_accepted():
+    engine = FakeEngine(".join(a)\n")
+    replaced = types.Range(types.Position(0, 3), types.Position(0, 5))
+    selected = types.SelectedCompletionInfo(replaced, "path")
+    suggestion, _ = await session_with(engine).complete(request("os.pa‸\n", selected=selected))
+    assert engine.prompt_text() == "os.path|\n"
+    assert (suggestion.text, suggestion.range) == ("path.join(a)", replaced)
+
+
+async def test_the_path_is_the_repositorys():
+    engine = FakeEngine("1")
+    session = session_with(engine)
+    placed = request("x = ‸", path="/work/app/a.py", roots=("/work",))
+    assert (await session.complete(placed))[1].reason is Reason.SHOWN
+
+
+@pytest.mark.parametrize(
+    ("document", "options", "settings", "reason"),
+    [
+        ("x = ‸", {}, {"enabled": False}, Reason.DISABLED),
+        ("x ‸", {"language": "markdown"}, {"disabledLanguages": ["markdown"]}, Reason.DISABLED),
+        ("x = 12345‸", {}, {"maxFileBytes": 5}, Reason.TOO_LARGE),
+        ("\0x‸", {}, {}, Reason.BINARY),
+        (None, {}, {}, Reason.UNKNOWN_DOCUMENT),
+    ],
+)
+async def test_requests_that_are_refused(document, options, settings, reason):
+    engine = FakeEngine("1")
+    session = session_with(engine)
+    session.configure(settings)
+    suggestion, completion = await session.complete(request(document, **options))
+    assert (suggestion, completion.reason) == (None, reason)
+    assert engine.requests == []
+    assert session.status().recent[-1].reason == reason
+
+
+async def test_a_failed_request_is_told_to_the_supervisor_and_to_the_status():
+    session = session_with(FakeEngine(error=EngineUnavailableError("it is gone")))
+    _, completion = await session.complete(request("x = ‸"))
+    assert session.engines.failures == [completion.error]
+    assert "it is gone" in session.status().last_error
+
+
+async def test_a_model_that_somebody_else_switched_to_is_noticed():
+    engine = FakeEngine("1", info=dataclasses.replace(QWEN_INFO, model="other"))
+    session = session_with(engine)
+    await session.complete(request("x = ‸"))
+    async with asyncio.timeout(5):
+        await session.engines.refreshed.wait()
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (EngineState.STARTING, Reason.ENGINE_STARTING),
+        (EngineState.STOPPED, Reason.ENGINE_STARTING),
+        (EngineState.FAILED, Reason.ENGINE_UNAVAILABLE),
+    ],
+)
+async def test_without_an_engine_the_reason_says_why(state, reason):
+    session = session_with(None, state, "broken")
+    assert (await session.complete(request("x = ‸")))[1].reason is reason
+
+
+async def test_before_the_set_up_is_done_there_is_a_reason_too():
+    session = Session(lambda _: None)
+    assert (await session.complete(request("x = ‸")))[1].reason is Reason.ENGINE_STARTING
+    session.setting_up("error", "no disk")
+    assert (await session.complete(request("x = ‸")))[1].reason is Reason.ENGINE_UNAVAILABLE
+    assert (session.status().state, session.status().message) == ("error", "no disk")
+
+
+async def test_the_editor_hears_of_changes_only():
+    heard = []
+    session = Session(heard.append)
+    session.setting_up("downloading", "on its way")
+    session.setting_up("downloading", "on its way")
+    session.engines = FakeEngines(FakeEngine("1"))
+    session.setting_up(None)
+    await session.complete(request("x = ‸"))
+    session.publish()
+    session.configure({"enabled": False})
+    assert [status.state for status in heard] == ["downloading", "ready", "disabled"]
+
+
+async def test_an_acceptance_counts_if_it_is_of_ours():
+    session = session_with(FakeEngine("1"))
+    suggestion, _ = await session.complete(request("x = ‸"))
+    assert [session.accepted(key) for key in ("other", suggestion.id, suggestion.id)] == [
+        False,
+        True,
+        False,
+    ]
+    assert session.status().accepted == 1
+
+
+def test_size_is_counted_in_bytes():
+    assert not is_larger("é" * 10, 20)
+    assert is_larger("é" * 10, 19)
+    assert is_larger("a" * 20, 19)
+    assert not is_larger("\ud83d", 3)
