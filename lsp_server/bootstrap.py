@@ -78,17 +78,18 @@ class Bootstrap:
     async def _run(self, older: asyncio.Task[None] | None) -> None:
         if older is not None:
             await asyncio.gather(older, return_exceptions=True)
+        again = self._supervisor is not None
         if self._supervisor is not None:
             self._session.engines = None
             await self._supervisor.aclose()
             self._supervisor = None
         wait = FIRST_RETRY_SECONDS
-        while not await self._set_up():
+        while not await self._set_up(again=again):
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_RETRY_SECONDS)
         await self._offer()
 
-    async def _set_up(self) -> bool:
+    async def _set_up(self, *, again: bool) -> bool:
         """Hand the session its engine; false, with the reason in the status, if that failed."""
         session = self._session
         session.setting_up("starting", "Tenon is starting.")
@@ -99,7 +100,9 @@ class Bootstrap:
         except (TenonError, OSError) as error:
             session.setting_up("error", str(error))
             return False
-        supervisor = EngineSupervisor(options, self._paths, lambda _: session.publish())
+        supervisor = EngineSupervisor(
+            options, self._paths, lambda _: session.publish(), renew=again
+        )
         session.engines = self._supervisor = supervisor
         session.setting_up(None)
         supervisor.engine()  # starts it, so that the first keystroke finds it ready

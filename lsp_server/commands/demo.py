@@ -10,8 +10,8 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
+from ..completion.engine import CompletionEngine
 from ..completion.provider import Completion, CompletionProvider, Query
-from ..engine.client import HttpEngine
 from ..engine.launcher import EngineOptions
 from ..engine.supervisor import EngineSupervisor
 from ..errors import DocumentError
@@ -144,7 +144,7 @@ def next_steps(package: Path) -> str:
 
 
 async def _ask(
-    provider: CompletionProvider, engine: HttpEngine, stop: Stop, source: Source
+    provider: CompletionProvider, engine: CompletionEngine, stop: Stop, source: Source
 ) -> Completion:
     return await provider.complete(Query(stop.file, source, automatic=True), engine)
 

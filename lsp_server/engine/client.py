@@ -2,23 +2,18 @@
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-import httpx
-import msgspec
-
 from ..completion.engine import Chunk, EngineInfo, GenerationRequest
-from ..errors import EngineRequestError, EngineUnavailableError
+from ..errors import EngineRequestError
 from ..prompt.assemble import Prompt
 from ..prompt.formats import FORMATS, PLAIN, Special
+from .transport import Transport, sendable
 
-CONNECT_SECONDS = 2.0
 INFO_SECONDS = 30.0
 """How long the engine's speed, which it goes on measuring, is taken as known."""
-ANSWER_SECONDS = 120.0
-"""Between two pieces of an answer; a background score may wait this long for its turn."""
 
 
 class HttpEngine:
@@ -26,15 +21,7 @@ class HttpEngine:
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            headers={"authorization": f"Bearer {token}"} if token else {},
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-            # The engine is on this machine or in the team's own network, never behind a proxy.
-            trust_env=False,
-            # Loading certificates takes 40 ms; plain HTTP needs none.
-            verify=url.startswith("https:"),
-        )
+        self._transport = Transport(url, token)
         self._asked = 0.0
         self._forget()
 
@@ -52,7 +39,7 @@ class HttpEngine:
     async def ask_info(self) -> EngineInfo:
         """What is served now."""
         self._asked = time.monotonic()
-        base, *others = (await self._get("/v1/models"))["data"]
+        base, *others = (await self._transport.get("/v1/models"))["data"]
         meta = base.get("meta") or {}
         return EngineInfo(
             model=base["id"],
@@ -68,22 +55,26 @@ class HttpEngine:
         """Tokens of each text on its own."""
         if not texts:
             return []
-        answer = await self._post("/tokenize", {"content": _sendable(texts), "count_only": True})
+        answer = await self._transport.post(
+            "/tokenize", {"content": sendable(texts), "count_only": True}
+        )
         return [int(count) for count in answer["counts"]]
 
     async def tokenize(self, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
         """Token ids of each text; with ``special``, control tokens are recognised."""
         if not texts:
             return []
-        body = {"content": _sendable(texts), "parse_special": special}
-        answer: list[list[int]] = (await self._post("/tokenize", body))["tokens"]
+        body = {"content": sendable(texts), "parse_special": special}
+        answer: list[list[int]] = (await self._transport.post("/tokenize", body))["tokens"]
         return answer
 
     async def detokenize(self, batches: Sequence[Sequence[int]]) -> list[str]:
         """Text of each list of ids."""
         if not batches:
             return []
-        texts: list[str] = (await self._post("/detokenize", {"tokens": batches}))["content"]
+        texts: list[str] = (await self._transport.post("/detokenize", {"tokens": batches}))[
+            "content"
+        ]
         return texts
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Chunk]:
@@ -103,15 +94,14 @@ class HttpEngine:
             "timings_per_token": True,
             "token_healing": request.heal,
         }
-        async with self._requesting("POST", "/v1/completions", body) as response:
-            await _check(response)
-            async for line in response.aiter_lines():
-                if not line.startswith("data: ") or line == "data: [DONE]":
-                    continue
-                event = msgspec.json.decode(line[len("data: ") :])
-                if "error" in event:
-                    raise EngineRequestError(event["error"]["message"], status=500)
-                yield _chunk(event)
+        try:
+            async with aclosing(self._transport.events("/v1/completions", body)) as events:
+                async for event in events:
+                    yield chunk_of(event)
+        except EngineRequestError as error:
+            if error.param == "model":
+                self._forget()
+            raise
 
     async def score(
         self, tokens: Sequence[int], *, adapter: str | None = None, priority: int = 1
@@ -125,7 +115,7 @@ class HttpEngine:
             "logprobs": 0,
             "priority": priority,
         }
-        answer = await self._post("/v1/completions", body)
+        answer = await self._transport.post("/v1/completions", body)
         scores: list[float | None] = answer["choices"][0]["logprobs"]["token_logprobs"]
         return scores
 
@@ -134,25 +124,25 @@ class HttpEngine:
     ) -> None:
         """Load a LoRA GGUF that the engine's machine can read under ``path``."""
         body = {"lora_name": name, "lora_path": str(path), "scale": scale, "load_inplace": replace}
-        await self._post("/v1/load_lora_adapter", body)
+        await self._transport.post("/v1/load_lora_adapter", body)
 
     async def unload_adapter(self, name: str) -> None:
         """Forget an adapter; answers that began with it end with it."""
-        await self._post("/v1/unload_lora_adapter", {"lora_name": name})
+        await self._transport.post("/v1/unload_lora_adapter", {"lora_name": name})
 
     async def switch_model(self, name: str) -> EngineInfo:
         """Serve another installed model; the old one serves until it has loaded."""
-        await self._post("/tenon/model", {"model": name})
+        await self._transport.post("/tenon/model", {"model": name})
         self._forget()
         return await self.info()
 
     async def shut_down(self) -> None:
         """End the engine after the answers that run."""
-        await self._post("/tenon/shutdown", {})
+        await self._transport.post("/tenon/shutdown", {})
 
     async def aclose(self) -> None:
         """Close the connections; the engine goes on."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def _mixed(self, prompt: Prompt) -> str | list[int | str]:
         """A prompt as one mixed list: control tokens as ids, so that user text stays text."""
@@ -165,42 +155,14 @@ class HttpEngine:
             if isinstance(entry, Special):
                 mixed += self._specials[entry.token]
             else:
-                mixed += _sendable([entry.text])
+                mixed += sendable([entry.text])
         if len(mixed) == 1 and isinstance(mixed[0], str):
             return mixed[0]  # a list of texts alone would be a batch
         return mixed
 
-    async def _get(self, path: str) -> Any:
-        async with self._requesting("GET", path, None) as response:
-            await _check(response)
-            return msgspec.json.decode(await response.aread())
 
-    async def _post(self, path: str, body: dict[str, Any]) -> Any:
-        async with self._requesting("POST", path, body) as response:
-            await _check(response)
-            data = await response.aread()
-            is_json = response.headers.get("content-type", "").startswith("application/json")
-            return msgspec.json.decode(data) if is_json else None
-
-    @asynccontextmanager
-    async def _requesting(
-        self, method: str, path: str, body: dict[str, Any] | None
-    ) -> AsyncIterator[httpx.Response]:
-        content = None if body is None else msgspec.json.encode(body)
-        try:
-            async with self._http.stream(method, path, content=content) as response:
-                yield response
-        except EngineRequestError as error:
-            if error.param == "model":
-                self._forget()
-            raise
-        except httpx.TransportError as error:
-            raise EngineUnavailableError(
-                f"The engine at {self.url} does not answer ({type(error).__name__})."
-            ) from error
-
-
-def _chunk(event: dict[str, Any]) -> Chunk:
+def chunk_of(event: dict[str, Any]) -> Chunk:
+    """A stream event of ``/v1/completions`` as a chunk."""
     choice = event["choices"][0]
     scores = (choice.get("logprobs") or {}).get("token_logprobs") or []
     return Chunk(
@@ -210,25 +172,3 @@ def _chunk(event: dict[str, Any]) -> Chunk:
         finish_reason=choice["finish_reason"],
         timings=event.get("timings") or {},
     )
-
-
-async def _check(response: httpx.Response) -> None:
-    """Raise what an error status means."""
-    if response.is_success:
-        return
-    data = await response.aread()
-    try:
-        error = msgspec.json.decode(data)["error"]
-        message, param = str(error["message"]), error.get("param")
-    except (msgspec.DecodeError, KeyError, TypeError):
-        message, param = data.decode("utf-8", "replace")[:500] or response.reason_phrase, None
-    if response.status_code == 401:
-        message = "The engine does not accept this token; check the engine's API key file."
-    if response.status_code == 503:
-        raise EngineUnavailableError(message)
-    raise EngineRequestError(message, status=response.status_code, param=param)
-
-
-def _sendable(texts: Sequence[str]) -> list[str]:
-    """Texts as JSON can carry them: a lone surrogate, which UTF-8 cannot, becomes ``?``."""
-    return [text.encode("utf-8", "replace").decode() for text in texts]

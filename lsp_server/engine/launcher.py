@@ -73,8 +73,12 @@ def find(paths: StorePaths) -> RunningEngine | None:
     return RunningEngine(record.url, token, str(health.get("version", "")), record.pid)
 
 
-async def find_or_start(paths: StorePaths, options: EngineOptions) -> RunningEngine:
+async def find_or_start(
+    paths: StorePaths, options: EngineOptions, *, renew: bool = False
+) -> RunningEngine:
     """The engine that ``options`` ask for; raises ``EngineStartError`` with the reason.
+
+    With ``renew``, one that runs is ended first, so that the options take effect.
 
     An engine of an older version is replaced. One of a newer version is shared, so that two
     editors with different versions do not replace each other's engine at every keystroke.
@@ -84,7 +88,7 @@ async def find_or_start(paths: StorePaths, options: EngineOptions) -> RunningEng
     paths.root.mkdir(parents=True, exist_ok=True)
     async with AsyncFileLock(paths.launch_lock):
         running = await asyncio.to_thread(find, paths)
-        if running and not is_older(running.version):
+        if running and not renew and not is_older(running.version):
             return running
         if running:
             await stop(running, paths)

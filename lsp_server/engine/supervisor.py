@@ -13,10 +13,12 @@ from ..errors import EngineError, EngineRequestError, EngineUnavailableError
 from ..store.paths import StorePaths
 from .client import HttpEngine
 from .launcher import EngineOptions, RunningEngine, find_or_start
+from .remote import RemoteEngine, connect
 
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 60.0
 _LOG = logging.getLogger(__name__)
+Engine = HttpEngine | RemoteEngine
 
 
 class EngineState(StrEnum):
@@ -48,12 +50,16 @@ class EngineSupervisor:
         options: EngineOptions,
         paths: StorePaths,
         on_change: Callable[[EngineStatus], None],
+        *,
+        renew: bool = False,
     ) -> None:
+        """With ``renew`` an engine that runs is started again, with these options."""
         self._options = options
+        self._renew = renew
         self._paths = paths
         self._on_change = on_change
         self._status = EngineStatus(EngineState.STOPPED)
-        self._client: HttpEngine | None = None
+        self._client: Engine | None = None
         self._running: RunningEngine | None = None
         self._starting: asyncio.Task[None] | None = None
         self._beside: set[asyncio.Task[None]] = set()
@@ -64,7 +70,7 @@ class EngineSupervisor:
     def status(self) -> EngineStatus:
         return self._status
 
-    def engine(self) -> HttpEngine | None:
+    def engine(self) -> Engine | None:
         """The engine if it is ready; otherwise None, and it is on its way."""
         if self._client is None:
             self._start()
@@ -83,7 +89,7 @@ class EngineSupervisor:
         self._set(EngineStatus(EngineState.STOPPED, str(error)))
         self._start()
 
-    async def wait_ready(self, timeout: float) -> HttpEngine:  # noqa: ASYNC109 - a deadline, not a scope
+    async def wait_ready(self, timeout: float) -> Engine:  # noqa: ASYNC109 - a deadline, not a scope
         """The engine, once it is ready; raises ``EngineError`` if that fails or takes too long."""
         deadline = time.monotonic() + timeout
         while (engine := self.engine()) is None:
@@ -132,10 +138,14 @@ class EngineSupervisor:
 
     async def _run_start(self) -> None:
         try:
-            running = await find_or_start(self._paths, self._options)
-            client = running.connect()
+            running = await find_or_start(self._paths, self._options, renew=self._renew)
+            self._renew = False
+            client = await connect(running.url, running.token)
             try:
                 info = await client.info()
+                wanted = self._options.model
+                if wanted and running.pid and info.model != wanted:
+                    info = await client.switch_model(wanted)
             except BaseException:
                 await client.aclose()
                 raise

@@ -219,3 +219,24 @@ def recognise(vocabulary: Collection[str], name: str = "") -> FimFormat | None:
             continue
         return FORMATS[format_name]
     return None
+
+
+# What a model's name says where its vocabulary cannot be seen (a remote engine).
+_NAMED = (
+    ("codegemma", "codegemma"),
+    ("codestral", "codestral"),
+    ("mellum", "mellum"),
+    ("seed-coder", "seed-coder"),
+    ("codellama", "codellama"),
+    ("code-llama", "codellama"),
+    ("deepseek-coder", "deepseek-coder"),
+    ("starcoder2", "starcoder2"),
+    ("granite", "granite-code"),
+    ("qwen", "qwen2.5-coder"),
+)
+
+
+def named_after(model: str) -> FimFormat | None:
+    """The format that a model's name tells, or None."""
+    lowered = model.lower()
+    return next((FORMATS[fim] for part, fim in _NAMED if part in lowered), None)

@@ -1,9 +1,9 @@
 """The exact segments of every family, and how a family is recognised."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
-import tomllib
 
 from lsp_server.prompt.assemble import Snippet, Source, assemble
 from lsp_server.prompt.formats import FORMATS, Order, Special, recognise

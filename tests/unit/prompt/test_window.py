@@ -1,5 +1,6 @@
 """Windows: within budget, anchored, and a function of the document alone."""
 
+import itertools
 from collections.abc import Sequence
 
 from hypothesis import given
@@ -36,7 +37,7 @@ def test_edges_stand_at_line_boundaries() -> None:
 
 def test_the_left_edge_moves_in_steps_of_a_quarter_of_the_budget() -> None:
     starts = sorted({edges(cursor)[0] for cursor in range(3000, 9000)})
-    steps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    steps = [later - earlier for earlier, later in itertools.pairwise(starts)]
     # A step is a quarter of the budget in characters, then on to the next line start.
     assert min(steps) >= BUDGET.prefix * 3 // 4 - max(map(len, LINES))
     assert len(starts) <= 6000 // (BUDGET.prefix * 3 // 4) + 2
