@@ -41,10 +41,14 @@ class EngineReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Outcome(msgspec.Struct, frozen=True, rename="camel"):
-    """How one request ended: a reason code, and the milliseconds that it took."""
+    """How one request ended: a reason code, the milliseconds that it took, and where they went.
+
+    ``timings`` are milliseconds (``…_ms``) and token counts (``…_n``) by stage.
+    """
 
     reason: str
     ms: float = 0.0
+    timings: dict[str, float] = {}
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):

@@ -134,7 +134,7 @@ class Session:
 
     def _note(self, completion: Completion) -> None:
         elapsed = completion.timings.get("total_ms", 0.0)
-        self._recent.append(Outcome(completion.reason, elapsed))
+        self._recent.append(Outcome(completion.reason, elapsed, completion.timings))
         _log.debug("%s in %.0f ms", completion.reason, elapsed)
         if completion.error is not None:
             self.trouble(f"the engine failed: {completion.error}")

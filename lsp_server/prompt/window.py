@@ -68,11 +68,9 @@ def _prefix_start(before: str, budget: int, count: CountTokens) -> int:
         return len(before)
     step = _step(budget)
     first = max(0, -(-(len(before) - budget * MAX_CHARACTERS_PER_TOKEN) // step))
-    anchors: list[int] = []
-    for multiple in range(first, len(before) // step + 1):
-        anchor = _line_start_from(before, multiple * step)
-        if not anchors or anchor > anchors[-1]:
-            anchors.append(anchor)
+    last = before.rfind("\n") + 1  # the cursor's own line starts here
+    found = (_line_start_from(before, at * step) for at in range(first, last // step + 1))
+    anchors = sorted({anchor for anchor in found if anchor <= last} | {last})
     *lines, cursor_line = _lines(before[anchors[0] :])
     tokens = count(lines)
     left = _cost(cursor_line) + sum(tokens)
@@ -85,8 +83,8 @@ def _prefix_start(before: str, budget: int, count: CountTokens) -> int:
             left -= cost
         if left <= budget:
             return anchor
-    # One line alone is too long (minified code): a cut inside it that surely fits.
-    return max(anchors[-1], len(before) // step * step, len(before) - budget)
+    # The cursor's line alone is too long (minified code): an anchored cut inside it that fits.
+    return max(last, -(-(len(before) - budget) // step) * step)
 
 
 def _suffix_end(after: str, budget: int, count: CountTokens) -> int:
