@@ -5,6 +5,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,20 +140,18 @@ async def _start(paths: StorePaths, options: EngineOptions) -> RunningEngine:
     """Spawn the engine, detached, and wait until it answers or ends."""
     log = paths.logs / "engine.log"
     process, written = await asyncio.to_thread(_spawn, paths, options, log)
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise EngineStartError(_reason(log, written, process.returncode))
-            running = await asyncio.to_thread(find, paths) if paths.engine_json.exists() else None
-            if running and running.pid == process.pid:
-                return running
-            await asyncio.sleep(POLL_SECONDS)
-        process.terminate()
-        raise EngineStartError(f"The engine did not start within {START_SECONDS:.0f} s; see {log}.")
-    finally:
-        # The engine is meant to outlive us, so nobody waits for it; Popen would warn of that.
-        process.returncode = process.returncode if process.returncode is not None else 0
+    # The engine is meant to outlive us; should it end before, somebody must collect its status.
+    threading.Thread(target=process.wait, daemon=True, name="tenon-engine-status").start()
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.returncode is not None:
+            raise EngineStartError(_reason(log, written, process.returncode))
+        running = await asyncio.to_thread(find, paths) if paths.engine_json.exists() else None
+        if running and running.pid == process.pid:
+            return running
+        await asyncio.sleep(POLL_SECONDS)
+    process.terminate()
+    raise EngineStartError(f"The engine did not start within {START_SECONDS:.0f} s; see {log}.")
 
 
 def _spawn(

@@ -161,7 +161,7 @@ async def keystrokes(home: Path, workspace: Path) -> list[Row]:
         server = next(
             child
             for child in psutil.Process().children(recursive=True)
-            if "serve" in child.cmdline()
+            if child.status() != psutil.STATUS_ZOMBIE and "serve" in child.cmdline()
         )
         server_memory = server.memory_info().rss / 2**20
     context.close()
