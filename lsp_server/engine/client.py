@@ -41,6 +41,8 @@ class HttpEngine:
         self._asked = time.monotonic()
         base, *others = (await self._transport.get("/v1/models"))["data"]
         meta = base.get("meta") or {}
+        if self._info is not None and self._info.model != base["id"]:
+            self._forget()  # another model gives the same control tokens other ids
         return EngineInfo(
             model=base["id"],
             fim=FORMATS.get(meta.get("fim_format", ""), PLAIN),

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from ..errors import EngineRequestError
 from ..prompt.assemble import compose
-from ..prompt.formats import Order, Segment, Special
+from ..prompt.formats import Order, Segment, Special, Text
+from .healing import take_back
 from .messages import CompletionBody
 from .runtime import Runtime
 
@@ -30,31 +31,34 @@ def prompts_of(body: CompletionBody) -> list[list[str | int]]:
 def encode(
     entries: Sequence[str | int], runtime: Runtime, *, suffix: str | None
 ) -> tuple[list[int], int]:
-    """Token ids, and the index from which on they come from the prompt's last text."""
-    vocabulary = runtime.vocabulary
+    """Token ids, and the index from which on they come from the prompt's last text.
+
+    A prompt that ends in a control token has no such text: the index is the prompt's length.
+    """
     if suffix is not None:
         if len(entries) != 1 or not isinstance(entries[0], str):
             raise EngineRequestError("With a suffix, the prompt is one text.", param="prompt")
-        return fim_tokens(runtime, entries[0], suffix), 0
-    text_alone = len(entries) == 1 and isinstance(entries[0], str)
-    tokens = [vocabulary.bos] if text_alone and vocabulary.bos is not None else []
-    boundary = len(tokens)
+        return segment_tokens(runtime, fim_segments(runtime, entries[0], suffix))
+    if len(entries) == 1 and isinstance(entries[0], str):
+        return segment_tokens(runtime, (Text(entries[0]),))
+    tokens: list[int] = []
+    boundary = 0
     for entry in entries:
         if isinstance(entry, int):
-            if not 0 <= entry < vocabulary.size:
+            if not 0 <= entry < runtime.vocabulary.size:
                 raise EngineRequestError(
-                    f"There is no token {entry}: the vocabulary has {vocabulary.size}.",
+                    f"There is no token {entry}: the vocabulary has {runtime.vocabulary.size}.",
                     param="prompt",
                 )
             tokens.append(entry)
             boundary = len(tokens)
         else:
             boundary = len(tokens)
-            tokens += vocabulary.tokenize(entry)
+            tokens += runtime.vocabulary.tokenize(entry)
     return tokens, boundary
 
 
-def fim_tokens(runtime: Runtime, prefix: str, suffix: str) -> list[int]:
+def fim_segments(runtime: Runtime, prefix: str, suffix: str) -> tuple[Segment, ...]:
     """The model's own fill-in-the-middle prompt around a cursor."""
     fim = runtime.served.fim
     if fim.order is Order.PREFIX_ONLY:
@@ -64,12 +68,16 @@ def fim_tokens(runtime: Runtime, prefix: str, suffix: str) -> list[int]:
             param="suffix",
         )
     bos: tuple[Segment, ...] = (fim.bos,) if fim.bos else ()
-    return segment_tokens(runtime, (*bos, *compose(fim, prefix, suffix)))
+    return (*bos, *compose(fim, prefix, suffix))
 
 
-def segment_tokens(runtime: Runtime, segments: Sequence[Segment]) -> list[int]:
-    """Token ids of a prompt's segments; user text can never become a control token."""
+def segment_tokens(runtime: Runtime, segments: Sequence[Segment]) -> tuple[list[int], int]:
+    """Token ids of a prompt's segments, and where its last text begins, as :func:`encode`.
+
+    User text can never become a control token. BOS comes first if the vocabulary wants one.
+    """
     tokens: list[int] = []
+    boundary = 0
     for segment in segments:
         if isinstance(segment, Special):
             token = runtime.special(segment.token)
@@ -80,6 +88,18 @@ def segment_tokens(runtime: Runtime, segments: Sequence[Segment]) -> list[int]:
                     status=501,
                 )
             tokens.append(token)
+            boundary = len(tokens)
         else:
+            boundary = len(tokens)
             tokens += runtime.vocabulary.tokenize(segment.text)
-    return tokens
+    bos = runtime.vocabulary.bos
+    if tokens and bos is not None and tokens[0] != bos:
+        return [bos, *tokens], boundary + 1
+    return tokens, boundary
+
+
+def heal(runtime: Runtime, tokens: list[int], boundary: int) -> tuple[list[int], bytes]:
+    """What is kept of a prompt, and the text that the answer must begin with."""
+    kept, required = take_back(tokens, boundary, runtime.vocabulary.pieces)
+    # A document that is one unfinished word: the model starts as after another document's end.
+    return kept or [runtime.vocabulary.separator], required

@@ -31,6 +31,7 @@ class Work:
     """What one generation does, in tokens.
 
     ``required`` is text that the answer must begin with (token healing) and that is not returned.
+    ``echo`` is the prompt as its sender wrote it.
     ``logprobs`` is the number of alternatives wanted per token, or None. ``score_prompt`` asks for
     the log-probabilities of the prompt itself. ``max_ms`` ends the answer at the first newline
     after that many milliseconds of generating.
@@ -49,6 +50,7 @@ class Work:
     cache_key: str = ""
     indent: int = 0
     max_ms: float = 0.0
+    echo: str = ""
 
     @property
     def adapter_key(self) -> AdapterKey:
@@ -89,18 +91,20 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of an answer: ``stop`` or ``length``, as OpenAI's finish reasons.
-
-    ``prompt_scores`` are there if they were asked for: one per prompt token, the first without
-    a log-probability.
-    """
+    """The end of an answer: ``stop`` or ``length``, as OpenAI's finish reasons."""
 
     reason: str
     timings: Timings
-    prompt_scores: tuple[TokenScore, ...] = ()
 
 
-Event = Delta | Finished
+@dataclass(frozen=True, slots=True)
+class PromptScored:
+    """The prompt's own scores, before any delta: one per token, the first without a figure."""
+
+    scores: tuple[TokenScore, ...]
+
+
+Event = PromptScored | Delta | Finished
 Emit = Callable[[Event], None]
 
 
@@ -133,10 +137,12 @@ class Generation:
         sequence = lane.pool.choose(work.adapter_key, work.cache_key, work.tokens)
         prompt_scores: list[TokenScore] = []
         yield from self._prefill(lane.context, sequence, prompt_scores)
+        if work.score_prompt:
+            self._emit(PromptScored(tuple(prompt_scores)))
         reason = "length"
         if work.max_tokens > 0:
             reason = yield from self._decode(lane.context, sequence)
-        self._emit(Finished(reason, self._timings, tuple(prompt_scores)))
+        self._emit(Finished(reason, self._timings))
 
     def _prefill(
         self, context: Context, sequence: Sequence, scores: list[TokenScore]
@@ -174,31 +180,40 @@ class Generation:
         answer = AnswerText(required=work.required, stops=work.stops, indent=work.indent)
         required, reason = work.required, "length"
         ends = frozenset() if work.ignore_ends else self._vocabulary.ends | work.stop_tokens
-        room = min(work.max_tokens, context.tokens - len(work.tokens))
+        written = 0  # tokens that bring something new; repeating what was taken back is free
         started = time.perf_counter()
-        for produced in range(1, room + 1):
+        while True:
             logits = context.logits()
             allowed = self._index.allowed(required) if required else None
+            if allowed is not None and not len(allowed):
+                reason = "stop"  # a vocabulary that cannot write this text: nothing to say
+                break
             token, logprob = sampler.draw(logits, allowed)
-            timings.predicted_n = produced
+            timings.predicted_n += 1
             timings.predicted_ms = 1000 * (time.perf_counter() - started)
             if token in ends:
                 reason = "stop"
                 break
+            piece = pieces[token]
             score = self._score(logits, token, logprob)
-            required = required[len(pieces[token]) :]
-            self._emit(Delta(answer.push(pieces[token]), replace(timings), (score,)))
+            written += len(piece) >= len(required)
+            required = required[len(piece) :]
+            self._emit(Delta(answer.push(piece), replace(timings), (score,)))
             late = work.max_ms and timings.predicted_ms > work.max_ms and answer.has_newline
             if answer.stopped or late:
                 reason = "stop"
                 break
-            if produced < room:
-                context.decode([token], position=len(sequence.tokens), sequence=sequence.number)
-                sequence.tokens.append(token)
-                yield
+            if written >= work.max_tokens or len(sequence.tokens) + 1 >= context.tokens:
+                break
+            context.decode([token], position=len(sequence.tokens), sequence=sequence.number)
+            sequence.tokens.append(token)
+            yield
         self._emit(Delta(answer.finish(), replace(timings)))
         return reason
 
     def _score(self, logits: Logits, token: int, logprob: float) -> TokenScore:
         count = self._work.logprobs
-        return TokenScore(token, logprob, tuple(top_logprobs(logits, count)) if count else ())
+        top = top_logprobs(logits, count) if count else []
+        if top and all(token != other for other, _ in top):
+            top.append((token, logprob))  # as OpenAI does: one more than asked for
+        return TokenScore(token, logprob, tuple(top))

@@ -18,17 +18,30 @@ class PieceIndex:
         self._tokens = np.array([token for _, token in ordered], np.int64)
 
     def allowed(self, required: bytes) -> NDArray[np.int64]:
-        """Tokens whose bytes begin with ``required``, or are a beginning of it."""
-        start = bisect_left(self._pieces, required)
-        end = bisect_left(self._pieces, _successor(required), start)
-        found = [self._tokens[start:end]]
-        for length in range(1, len(required)):
-            piece = required[:length]
-            index = bisect_left(self._pieces, piece)
-            while index < len(self._pieces) and self._pieces[index] == piece:
-                found.append(self._tokens[index : index + 1])
-                index += 1
-        return np.concatenate(found)
+        """The tokens among which the next one is chosen while ``required`` is still to come.
+
+        Those that begin with it. Where there are none, the longest token that it begins with: a
+        shorter one would leave the model with pieces that it never saw in this place. For white
+        space both kinds: most vocabularies join its last blank to the word that follows.
+        """
+        covering = self._range(required, _successor(required))
+        if required.strip() and len(covering):
+            return covering
+        beginnings = [
+            found
+            for length in range(len(required) - 1, 0, -1)
+            if len(found := self._exactly(required[:length]))
+        ]
+        if required.strip():
+            return beginnings[0] if beginnings else covering
+        return np.concatenate([covering, *beginnings])
+
+    def _exactly(self, piece: bytes) -> NDArray[np.int64]:
+        return self._range(piece, piece + b"\0")
+
+    def _range(self, first: bytes, last: bytes) -> NDArray[np.int64]:
+        start = bisect_left(self._pieces, first)
+        return self._tokens[start : bisect_left(self._pieces, last, start)]
 
 
 def take_back(tokens: list[int], boundary: int, pieces: Sequence[bytes]) -> tuple[list[int], bytes]:
@@ -39,7 +52,7 @@ def take_back(tokens: list[int], boundary: int, pieces: Sequence[bytes]) -> tupl
     """
     tail = tokens[max(boundary, len(tokens) - MAX_TOKENS) :]
     count = tokens_to_take_back([pieces[token] for token in tail])
-    if not count or count == len(tokens):  # a model cannot start from nothing
+    if not count:
         return tokens, b""
     return tokens[:-count], b"".join(pieces[token] for token in tokens[-count:])
 

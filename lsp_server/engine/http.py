@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..errors import EngineError, EngineRequestError
+from ..errors import EngineError, EngineRequestError, EngineUnavailableError, ModelError
 from .messages import error_body
 
 
@@ -83,7 +83,7 @@ class EventStream(Response):
             async for chunk in self._chunks:
                 await _send_part(send, b"data: " + msgspec.json.encode(chunk) + b"\n\n")
         except EngineError as error:
-            refusal = EngineRequestError(str(error), status=500)
+            refusal = as_refusal(error)
             await _send_part(send, b"data: " + msgspec.json.encode(error_body(refusal)) + b"\n\n")
         await _send_part(send, self._done.encode(), more=False)
 
@@ -114,11 +114,18 @@ async def _send_part(send: Send, data: bytes, *, more: bool = True) -> None:
 
 async def engine_error(_request: Request, error: Exception) -> Response:
     """Any of Tenon's errors as OpenAI writes it."""
-    if not isinstance(error, EngineRequestError):
-        error = EngineRequestError(
-            str(error), status=500 if isinstance(error, EngineError) else 422
-        )
-    return json_response(error_body(error), error.status)
+    refusal = as_refusal(error)
+    return json_response(error_body(refusal), refusal.status)
+
+
+def as_refusal(error: Exception) -> EngineRequestError:
+    """An error with the status that an HTTP client should see."""
+    if isinstance(error, EngineRequestError):
+        return error
+    status = 503 if isinstance(error, EngineUnavailableError) else 500
+    if isinstance(error, ModelError):
+        status = 422
+    return EngineRequestError(str(error), status=status)
 
 
 def json_response(value: Any, status: int = 200) -> Response:

@@ -3,29 +3,25 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ..errors import EngineRequestError
 from ..prompt.assemble import Snippet, Source, assemble
 from ..prompt.formats import Order
 from ..prompt.window import Budget
-from .encode import segment_tokens
+from .encode import heal, segment_tokens
 from .generation import Delta, Event, Finished, Work
 from .messages import InfillBody
 from .openai import timings_of
-from .runtime import Runtime
+from .runtime import Lease, Runtime
 from .sampling import Sampling
 
 
-def work_of(body: InfillBody, runtime: Runtime) -> Work:
+def work_of(body: InfillBody, lease: Lease) -> Work:
     """The work that an infill request asks for.
 
     The window is cut by the code that serves an editor: three quarters of the context for the
     prefix, one for the suffix. A model without FIM tokens continues the prefix.
     """
-    adapter = runtime.adapters.get(body.model)
-    if adapter is None and body.model not in {"", runtime.served.name}:
-        raise EngineRequestError(
-            f"The model `{body.model}` does not exist.", status=404, param="model"
-        )
+    runtime = lease.runtime
+    adapters = lease.adapters(body.model)
     fim, vocabulary = runtime.served.fim, runtime.vocabulary
     snippets = tuple(Snippet(extra.filename or "tmp", extra.text) for extra in body.input_extra)
     output = body.n_predict if body.n_predict >= 0 else runtime.context // 4
@@ -40,16 +36,17 @@ def work_of(body: InfillBody, runtime: Runtime) -> Work:
     prompt = assemble(
         source, fim, budget, lambda lines: [len(vocabulary.tokenize(line)) for line in lines]
     )
-    tokens = segment_tokens(runtime, prompt.segments)
-    if not tokens:
-        tokens = [vocabulary.bos if vocabulary.bos is not None else min(vocabulary.ends)]
+    tokens, boundary = segment_tokens(runtime, prompt.segments)
+    tokens, required = heal(runtime, tokens, boundary) if tokens else ([vocabulary.separator], b"")
+    runtime.check(tokens)
     return Work(
         tokens=tokens,
         max_tokens=output,
         sampling=Sampling(body.temperature, body.top_p, body.top_k, body.min_p, seed=body.seed),
         stops=tuple(body.stop),
         stop_tokens=runtime.stop_tokens,
-        adapters=(adapter,) if adapter else (),
+        required=required,
+        adapters=adapters,
         indent=body.n_indent,
         max_ms=body.t_max_predict_ms,
     )
@@ -70,7 +67,7 @@ class InfillAnswer:
         async for number, event in events:
             if isinstance(event, Delta):
                 texts[number] = texts.get(number, "") + event.text
-            else:
+            elif isinstance(event, Finished):
                 answers[number] = self._final(number, texts.get(number, ""), event)
         return [self._filtered(answers[number]) for number in sorted(answers)]
 
@@ -81,7 +78,7 @@ class InfillAnswer:
         async for number, event in events:
             if isinstance(event, Finished):
                 yield self._filtered(self._final(number, "", event))
-            elif event.text:
+            elif isinstance(event, Delta) and event.text:
                 yield {"index": number, "content": event.text, "stop": False}
 
     def _final(self, number: int, text: str, event: Finished) -> dict[str, Any]:

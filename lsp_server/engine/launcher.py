@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import msgspec
-from filelock import AsyncFileLock, Timeout
+from filelock import AsyncFileLock, FileLock, Timeout
 from packaging.version import InvalidVersion, Version
 
 from .. import __version__
@@ -47,12 +48,13 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunningEngine:
-    """An engine that answered; ``pid`` is None for a remote one."""
+    """An engine that answered; ``pid`` is None for a remote one, ``launch`` as in its record."""
 
     url: str
     token: str
     version: str = ""
     pid: int | None = None
+    launch: str = ""
 
     def connect(self) -> HttpEngine:
         """A new client of it."""
@@ -60,7 +62,13 @@ class RunningEngine:
 
 
 def find(paths: StorePaths) -> RunningEngine | None:
-    """The engine that runs on this machine, if it answers. Blocks for up to 2 s."""
+    """The engine that runs on this machine, if it answers. Blocks for up to 2 s.
+
+    A record is believed only while the engine's lock is held: after a crash any program may have
+    got its port, and would be sent the token and the user's code.
+    """
+    if not paths.engine_json.exists() or not _is_held(paths):
+        return None
     try:
         record = msgspec.json.decode(paths.engine_json.read_bytes(), type=EngineRecord)
         token = paths.engine_token.read_text("utf-8")
@@ -71,7 +79,17 @@ def find(paths: StorePaths) -> RunningEngine | None:
         return None
     if not isinstance(health, dict) or health.get("engine") != "tenon":
         return None  # the port went to another program
-    return RunningEngine(record.url, token, str(health.get("version", "")), record.pid)
+    version = str(health.get("version", ""))
+    return RunningEngine(record.url, token, version, record.pid, record.launch)
+
+
+def _is_held(paths: StorePaths) -> bool:
+    """Whether an engine lives."""
+    try:
+        with FileLock(paths.engine_lock, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 async def find_or_start(
@@ -79,7 +97,8 @@ async def find_or_start(
 ) -> RunningEngine:
     """The engine that ``options`` ask for; raises ``EngineStartError`` with the reason.
 
-    With ``renew``, one that runs is ended first, so that the options take effect.
+    With ``renew``, one that runs is ended first, so that the options take effect, unless a user
+    started it by hand.
 
     An engine of an older version is replaced. One of a newer version is shared, so that two
     editors with different versions do not replace each other's engine at every keystroke.
@@ -89,7 +108,7 @@ async def find_or_start(
     paths.root.mkdir(parents=True, exist_ok=True)
     async with AsyncFileLock(paths.launch_lock):
         running = await asyncio.to_thread(find, paths)
-        if running and not renew and not is_older(running.version):
+        if running and not is_older(running.version) and not (renew and running.launch):
             return running
         if running:
             await stop(running, paths)
@@ -139,7 +158,9 @@ def is_older(version: str) -> bool:
 async def _start(paths: StorePaths, options: EngineOptions) -> RunningEngine:
     """Spawn the engine, detached, and wait until it answers or ends."""
     log = paths.logs / "engine.log"
-    process, written = await asyncio.to_thread(_spawn, paths, options, log)
+    # Not the process id: in a virtual environment on Windows, Python starts another Python.
+    launch = secrets.token_hex(8)
+    process, written = await asyncio.to_thread(_spawn, paths, options, log, launch)
     # The engine is meant to outlive us; should it end before, somebody must collect its status.
     threading.Thread(target=process.wait, daemon=True, name="tenon-engine-status").start()
     deadline = time.monotonic() + START_SECONDS
@@ -147,7 +168,7 @@ async def _start(paths: StorePaths, options: EngineOptions) -> RunningEngine:
         if process.returncode is not None:
             raise EngineStartError(_reason(log, written, process.returncode))
         running = await asyncio.to_thread(find, paths) if paths.engine_json.exists() else None
-        if running and running.pid == process.pid:
+        if running and running.launch == launch:
             return running
         await asyncio.sleep(POLL_SECONDS)
     process.terminate()
@@ -155,12 +176,12 @@ async def _start(paths: StorePaths, options: EngineOptions) -> RunningEngine:
 
 
 def _spawn(
-    paths: StorePaths, options: EngineOptions, log: Path
+    paths: StorePaths, options: EngineOptions, log: Path, launch: str
 ) -> tuple["subprocess.Popen[bytes]", int]:
     """Start the process outside the user's repository; returns it and the log's length so far."""
     log.parent.mkdir(parents=True, exist_ok=True)
     _rotate(log)
-    command = [sys.executable, "-P", "-m", "lsp_server", "engine", "--shared"]
+    command = [sys.executable, "-P", "-m", "lsp_server", "engine", "--launch", launch]
     command += ["--idle-exit", str(options.idle_exit), "--gpu-layers", str(options.gpu_layers)]
     command += ["--threads", str(options.threads), "--context", str(options.context)]
     if options.model:

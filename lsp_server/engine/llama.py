@@ -121,6 +121,11 @@ class Vocabulary:
             return None
         return int(llama_cpp.llama_vocab_bos(self._handle))
 
+    @property
+    def separator(self) -> int:
+        """What stands before a document: BOS, or else the end of another document."""
+        return self.bos if self.bos is not None else min(self.ends)
+
     @cached_property
     def pieces(self) -> tuple[bytes, ...]:
         """The bytes of every token, control tokens as nothing; about 50 ms for 50,000 tokens."""
@@ -161,6 +166,10 @@ class Vocabulary:
         """Text of ``tokens``, control tokens written out."""
         joined = b"".join(self._piece(token, special=True) for token in tokens)
         return joined.decode("utf-8", "replace")
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of one token, a control token's written out."""
+        return self._piece(token, special=True)
 
     def _piece(self, token: int, *, special: bool) -> bytes:
         room = 64

@@ -19,8 +19,8 @@ class Metrics:
         )
         self.depth = Gauge("tenon_queue", "Generations waiting or running", registry=self.registry)
 
-    def record(self, timings: Timings) -> None:
-        """Count the tokens of an answer that has ended."""
+    def tokens_of(self, timings: Timings) -> None:
+        """Count what an answer has cost."""
         self.tokens.labels("cached").inc(timings.cache_n)
         self.tokens.labels("prefill").inc(timings.prompt_n)
         self.tokens.labels("decode").inc(timings.predicted_n)

@@ -8,57 +8,45 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import EngineError, EngineRequestError, TenonError
-from .encode import encode, prompts_of
-from .generation import Delta, Event, Finished, Timings, TokenScore, Work
-from .healing import take_back
+from .encode import encode, heal, prompts_of
+from .generation import Delta, Event, Finished, PromptScored, Timings, TokenScore, Work
 from .llama import Vocabulary
 from .messages import CompletionBody
-from .runtime import Runtime
+from .runtime import Lease, Runtime
 from .sampling import Sampling
 
 
-def works_of(body: CompletionBody, runtime: Runtime) -> list[Work]:
+def works_of(body: CompletionBody, lease: Lease) -> list[Work]:
     """One piece of work per choice; raises ``EngineRequestError`` with the field's name."""
+    runtime = lease.runtime
     if body.best_of is not None and body.best_of != body.n:
         raise EngineRequestError("best_of is only supported when equal to n.", param="best_of")
-    adapter = runtime.adapters.get(body.model)
-    if adapter is None and body.model not in {"", runtime.served.name}:
-        raise EngineRequestError(
-            f"The model `{body.model}` does not exist.", status=404, param="model"
-        )
+    adapters = lease.adapters(body.model)
     stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop)
-    works = []
+    works: list[Work] = []
     for entries in prompts_of(body):
         tokens, boundary = encode(entries, runtime, suffix=body.suffix)
         required = b""
-        if body.token_healing:
-            tokens, required = take_back(tokens, boundary, runtime.vocabulary.pieces)
-        for copy in range(body.n):
-            seed = None if body.seed is None else body.seed + copy
-            works.append(
-                Work(
-                    tokens=tokens,
-                    max_tokens=body.max_tokens,
-                    sampling=Sampling(
-                        body.temperature,
-                        body.top_p,
-                        body.top_k,
-                        body.min_p,
-                        body.presence_penalty,
-                        body.frequency_penalty,
-                        _in_vocabulary(body.logit_bias, runtime),
-                        seed,
-                    ),
-                    required=required,
-                    stops=stops,
-                    stop_tokens=runtime.stop_tokens | frozenset(body.stop_token_ids),
-                    ignore_ends=body.ignore_eos,
-                    logprobs=body.logprobs,
-                    score_prompt=body.echo and body.logprobs is not None,
-                    adapters=(adapter,) if adapter else (),
-                    cache_key=body.prompt_cache_key,
-                )
+        if body.token_healing and tokens:
+            tokens, required = heal(runtime, tokens, boundary)
+        runtime.check(tokens)
+        works += [
+            Work(
+                tokens=tokens,
+                max_tokens=body.max_tokens,
+                sampling=_sampling(body, runtime, copy),
+                required=required,
+                stops=stops,
+                stop_tokens=runtime.stop_tokens | frozenset(body.stop_token_ids),
+                ignore_ends=body.ignore_eos,
+                logprobs=body.logprobs,
+                score_prompt=body.echo and body.logprobs is not None,
+                adapters=adapters,
+                cache_key=body.prompt_cache_key,
+                echo=_written(entries, runtime) if body.echo else "",
             )
+            for copy in range(body.n)
+        ]
     return works
 
 
@@ -75,7 +63,7 @@ async def run(
             def emit(event: Event | Exception, number: int = number) -> None:
                 loop.call_soon_threadsafe(queue.put_nowait, (number, event))
 
-            jobs.append((work, runtime.submit(work, priority=priority, emit=emit, failed=emit)))
+            jobs.append(runtime.submit(work, priority=priority, emit=emit, failed=emit))
         unfinished = len(works)
         while unfinished:
             number, event = await queue.get()
@@ -86,9 +74,8 @@ async def run(
             unfinished -= isinstance(event, Finished)
             yield number, event
     finally:
-        for work, job in jobs:
+        for job in jobs:
             job.cancelled.set()
-            runtime.release(work)
 
 
 class CompletionAnswer:
@@ -113,16 +100,15 @@ class CompletionAnswer:
             if isinstance(event, Delta):
                 texts[number].append(event.text)
                 scores[number] += event.scores
+            elif isinstance(event, PromptScored):
+                scores[number] += event.scores
             else:
                 reasons[number] = event.reason
-                scores[number][:0] = event.prompt_scores
                 self._finished(event)
             self._count(event)
         choices = []
         for number, work in enumerate(self._works):
-            text = "".join(texts[number])
-            if self._body.echo:
-                text = self._runtime.vocabulary.detokenize(work.tokens) + text
+            text = work.echo + "".join(texts[number])
             choices.append(self._choice(number, text, scores[number], reasons[number]))
         return self._envelope(choices) | self._costs()
 
@@ -130,23 +116,24 @@ class CompletionAnswer:
         self, events: AsyncIterator[tuple[int, Event]]
     ) -> AsyncIterator[dict[str, Any]]:
         """One object per piece of text; the last of each choice has its finish reason."""
-        if self._body.echo:
+        # With scores, the echo waits for them; without, nothing needs to be computed first.
+        if self._body.echo and self._body.logprobs is None:
             for number, work in enumerate(self._works):
-                text = self._runtime.vocabulary.detokenize(work.tokens)
-                yield self._envelope([self._choice(number, text, [], None)])
+                yield self._envelope([self._choice(number, work.echo, [], None)])
         async for number, event in events:
             self._count(event)
-            if isinstance(event, Delta):
-                if event.text or event.scores:
-                    choice = self._choice(number, event.text, event.scores, None)
-                    chunk = self._envelope([choice])
-                    if self._body.timings_per_token:
-                        chunk["timings"] = timings_of([event.timings])
-                    yield chunk
-            else:
+            if isinstance(event, PromptScored):
+                echo = self._works[number].echo
+                yield self._envelope([self._choice(number, echo, event.scores, None)])
+            elif isinstance(event, Finished):
                 self._finished(event)
-                choice = self._choice(number, "", event.prompt_scores, event.reason)
+                choice = self._choice(number, "", [], event.reason)
                 yield self._envelope([choice]) | {"timings": timings_of([event.timings])}
+            elif event.text or event.scores:
+                chunk = self._envelope([self._choice(number, event.text, event.scores, None)])
+                if self._body.timings_per_token:
+                    chunk["timings"] = timings_of([event.timings])
+                yield chunk
         if self._body.stream_options.include_usage:
             yield self._envelope([]) | self._costs()
 
@@ -195,16 +182,22 @@ def logprobs_of(
     scores: Sequence[TokenScore], vocabulary: Vocabulary, offset: int
 ) -> tuple[dict[str, Any], int]:
     """OpenAI's ``logprobs`` object, and the text offset after its last token."""
-    texts = [vocabulary.detokenize([score.token]) for score in scores]
-    offsets = []
-    for text in texts:
+    texts, offsets, pending = [], [], b""
+    for score in scores:
+        texts.append(_name(vocabulary, score.token))
         offsets.append(offset)
-        offset += len(text)
+        # A character may be spread over tokens: it counts where its last byte comes.
+        pending += vocabulary.piece(score.token)
+        try:
+            offset += len(pending.decode())
+        except UnicodeDecodeError:
+            continue
+        pending = b""
     logprobs = {
         "tokens": texts,
         "token_logprobs": [score.logprob for score in scores],
         "top_logprobs": [
-            {vocabulary.detokenize([token]): logprob for token, logprob in score.top} or None
+            {_name(vocabulary, token): logprob for token, logprob in score.top} or None
             for score in scores
         ],
         "text_offset": offsets,
@@ -226,7 +219,33 @@ def timings_of(timings: Sequence[Timings]) -> dict[str, float]:
     return figures
 
 
-def _in_vocabulary(bias: dict[int, float], runtime: Runtime) -> dict[int, float]:
-    if any(not 0 <= token < runtime.vocabulary.size for token in bias):
+def _sampling(body: CompletionBody, runtime: Runtime, copy: int) -> Sampling:
+    if any(not 0 <= token < runtime.vocabulary.size for token in body.logit_bias):
         raise EngineRequestError("logit_bias names an unknown token.", param="logit_bias")
-    return bias
+    return Sampling(
+        body.temperature,
+        body.top_p,
+        body.top_k,
+        body.min_p,
+        body.presence_penalty,
+        body.frequency_penalty,
+        body.logit_bias,
+        None if body.seed is None else body.seed + copy,
+    )
+
+
+def _written(entries: Sequence[str | int], runtime: Runtime) -> str:
+    """A prompt as its sender wrote it, token ids as their text."""
+    detokenize = runtime.vocabulary.detokenize
+    if all(isinstance(entry, int) for entry in entries):
+        return detokenize([entry for entry in entries if isinstance(entry, int)])
+    return "".join(entry if isinstance(entry, str) else detokenize([entry]) for entry in entries)
+
+
+def _name(vocabulary: Vocabulary, token: int) -> str:
+    """A token's text; one that is part of a character is named by its bytes, as OpenAI does."""
+    piece = vocabulary.piece(token)
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in piece)

@@ -8,13 +8,14 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import uvicorn
-from filelock import FileLock, Timeout
+from filelock import AsyncFileLock, FileLock, Timeout
 
 from .. import __version__
 from ..errors import EngineStartError, SettingsError
@@ -28,7 +29,8 @@ from .runtime import Runtime, RuntimeOptions, Served
 from .service import EngineService
 
 _LOG = logging.getLogger(__name__)
-TAKEOVER_SECONDS = 10.0
+TAKEOVER_SECONDS = 60.0
+GLANCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class EngineProcessOptions:
     port: int = 0
     api_key_file: Path | None = None
     idle_exit: float = 0.0
+    launch: str = ""
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
 
 
@@ -54,38 +57,48 @@ async def serve(
     ``evict`` asks a running engine to end, for a user who starts one explicitly; without it a
     running engine wins.
     """
-    listener = _listen(options.port)
-    lock = FileLock(paths.engine_lock)
-    try:
-        paths.root.mkdir(parents=True, exist_ok=True)
+    paths.root.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_listen(options.port))
+        starting = AsyncExitStack()
+        if evict:
+            # Or else the clients of the engine that is sent away would start another one at once.
+            await starting.enter_async_context(AsyncFileLock(paths.launch_lock))
+        stack.push_async_callback(starting.aclose)
+        lock = FileLock(paths.engine_lock)
         await _take(lock, evict)
-    except BaseException:
-        listener.close()
-        raise
-    try:
-        await _serve_locked(paths, options, listener, ready)
-    finally:
-        listener.close()
-        paths.engine_json.unlink(missing_ok=True)
-        lock.release()
+        stack.callback(lock.release)
+        stack.callback(paths.engine_json.unlink, missing_ok=True)
+
+        async def announce(record: EngineRecord) -> None:
+            await starting.aclose()
+            ready(record)
+
+        await _serve_locked(paths, options, listener, announce)
 
 
 async def _serve_locked(
     paths: StorePaths,
     options: EngineProcessOptions,
     listener: socket.socket,
-    ready: Callable[[EngineRecord], None],
+    announce: Callable[[EngineRecord], Awaitable[None]],
 ) -> None:
     token = _token(options.api_key_file)
     backend = Backend(logging.getLogger("tenon.llama"))
     store = ModelStore(paths)
 
-    def load(name: str) -> Runtime:
-        return Runtime(backend, served_model(store, name), options.runtime)
+    def resolve(name: str) -> Served:
+        return served_model(store, name)
 
-    runtime = await asyncio.to_thread(load, options.model or store.chosen() or STARTER)
+    def load(served: Served) -> Runtime:
+        return Runtime(backend, served, options.runtime)
+
+    name = options.model or store.chosen() or STARTER
+    runtime = await asyncio.to_thread(lambda: load(resolve(name)))
     # `stop` is called after the server exists; the service only keeps it.
-    service = EngineService(runtime, load, stop=lambda: setattr(server, "should_exit", True))
+    service = EngineService(
+        runtime, resolve, load, stop=lambda: setattr(server, "should_exit", True)
+    )
     server = _Server(
         uvicorn.Config(
             service.application(token),
@@ -94,18 +107,18 @@ async def _serve_locked(
             access_log=False,
             log_config=None,
             server_header=False,
-            # A client keeps its connection between keystrokes, however long the user thinks.
+            # Longer than any client keeps an idle connection: closing it is then theirs to do.
             timeout_keep_alive=24 * 3600,
             timeout_graceful_shutdown=2,
         )
     )
     # From here on connections wait for the server instead of being refused.
     listener.listen(128)
-    record = EngineRecord(os.getpid(), listener.getsockname()[1], __version__)
+    record = EngineRecord(os.getpid(), listener.getsockname()[1], __version__, options.launch)
     replace_file(paths.engine_token, token.encode(), mode=0o600)
     replace_file(paths.engine_json, msgspec.json.encode(record))
     _LOG.info("%s serves %s on port %d.", runtime.served.name, runtime.served.path, record.port)
-    ready(record)
+    await announce(record)
     idle = asyncio.create_task(_exit_when_idle(service, server, options.idle_exit))
     try:
         await server.serve(sockets=[listener])
@@ -143,29 +156,31 @@ def _listen(port: int) -> socket.socket:
         if os.name != "nt":  # on Windows it would let two programs share the port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
         raise EngineStartError(
-            f"Port {port} cannot be used ({error.strerror}): end the program that listens there, "
+            f"Port {port} cannot be used ({error}): end the program that listens there, "
             "or choose another --port."
         ) from error
     return listener
 
 
 async def _take(lock: FileLock, evict: Callable[[], bool] | None) -> None:
-    """Become the user's one engine."""
-    deadline = time.monotonic() + (TAKEOVER_SECONDS if evict else 0.0)
-    asked = False
+    """Become the user's one engine.
+
+    Somebody who only looks whether an engine lives holds the lock for a moment.
+    """
+    deadline = time.monotonic() + (TAKEOVER_SECONDS if evict else GLANCE_SECONDS)
     while True:
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            if evict and not asked:
-                asked = await asyncio.to_thread(evict)
             if time.monotonic() >= deadline:
                 raise EngineStartError(
                     "Another engine is already running; `tenon status` tells which."
                 ) from error
+            if evict:  # again and again: the one that runs may still be loading
+                await asyncio.to_thread(evict)
             await asyncio.sleep(0.05)
         else:
             return
@@ -176,12 +191,11 @@ def _token(api_key_file: Path | None) -> str:
     if api_key_file is None:
         return secrets.token_urlsafe(32)
     try:
+        if not api_key_file.exists():
+            replace_file(api_key_file, secrets.token_urlsafe(32).encode(), mode=0o600)
         token = api_key_file.read_text("utf-8").strip()
-    except FileNotFoundError:
-        token = secrets.token_urlsafe(32)
-        replace_file(api_key_file, token.encode(), mode=0o600)
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The API key file {api_key_file} cannot be read: {error}") from error
+        raise SettingsError(f"The API key file {api_key_file} cannot be used: {error}") from error
     if not token:
         raise SettingsError(f"The API key file {api_key_file} is empty: write a key into it.")
     return token
@@ -191,8 +205,7 @@ async def _exit_when_idle(service: EngineService, server: uvicorn.Server, second
     """End the server once nobody asked for anything for so long."""
     while seconds > 0:
         await asyncio.sleep(min(1.0, seconds / 4))
-        quiet = time.monotonic() - service.last_request
-        if quiet > seconds and not service.runtime.depth:
-            _LOG.info("Idle for %.0f s: ending.", quiet)
+        if service.idle_seconds > seconds:
+            _LOG.info("Idle for %.0f s: ending.", service.idle_seconds)
             server.should_exit = True
             return

@@ -1,10 +1,9 @@
 """One model being served: its contexts, its adapters, its measured speed, and the thread for it."""
 
-import itertools
 import os
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +11,10 @@ import psutil
 
 from ..errors import EngineRequestError
 from ..prompt.formats import PLAIN, FimFormat
+from .adapters import AdapterShelf
 from .generation import Event, Generation, Lane, LoadedAdapter, Timings, Work
 from .healing import PieceIndex
-from .llama import Adapter, Backend, Context, Model
+from .llama import Backend, Context, Model
 from .scheduler import Job, Scheduler
 
 INTERACTIVE_CHUNK = 64
@@ -51,80 +51,51 @@ class Runtime:
     """A loaded model that generates; replaced as a whole when another model is chosen."""
 
     def __init__(self, backend: Backend, served: Served, options: RuntimeOptions) -> None:
-        """Load and measure; raises ``CorruptModelError`` or ``EngineError``."""
+        """Load and measure; raises ``CorruptModelError`` or ``EngineError``, and leaks nothing."""
         self.served = served
-        self.model = Model.load(backend, served.path, gpu_layers=options.gpu_layers)
-        self.vocabulary = self.model.vocabulary
-        self.index = PieceIndex(self.vocabulary.pieces)
-        self.context = min(options.context or DEFAULT_CONTEXT, self.model.context_length)
-        threads = options.threads or physical_cores()
-        # The background lane scores at most one span at a time, so it has one sequence.
-        self._interactive = Lane(
-            Context(
-                self.model,
-                tokens=self.context,
-                sequences=options.sequences,
-                chunk=INTERACTIVE_CHUNK,
-                threads=threads,
+        with ExitStack() as undo:
+            self.model = Model.load(backend, served.path, gpu_layers=options.gpu_layers)
+            undo.callback(self.model.close)
+            self.vocabulary = self.model.vocabulary
+            self.index = PieceIndex(self.vocabulary.pieces)
+            self.context = min(options.context or DEFAULT_CONTEXT, self.model.context_length)
+            self._interactive = self._lane(undo, options, options.sequences, INTERACTIVE_CHUNK)
+            # Background work scores one span at a time, so it has one sequence.
+            self._background = self._lane(undo, options, 1, BACKGROUND_CHUNK)
+            size = self.vocabulary.size
+            self.prefill_speed, self.decode_speed = _measure(self._interactive, size)
+            self.stop_tokens = frozenset(
+                token for text in served.fim.stops if (token := self.special(text)) is not None
             )
-        )
-        self._background = Lane(
-            Context(
-                self.model,
-                tokens=self.context,
-                sequences=1,
-                chunk=BACKGROUND_CHUNK,
-                threads=threads,
-            )
-        )
-        self._adapters: dict[str, LoadedAdapter] = {}
-        self._users: dict[int, int] = {}
-        self._retired: dict[int, Adapter] = {}
-        self._identities = itertools.count(1)
-        self._lock = threading.Lock()
-        self.prefill_speed, self.decode_speed = _measure(self._interactive, self.vocabulary.size)
+            undo.pop_all()
+        self.adapters = AdapterShelf(self.model, self._free)
         self._scheduler = Scheduler(self._interactive, self._background)
-        self.stop_tokens = frozenset(
-            token for text in served.fim.stops if (token := self.special(text)) is not None
+
+    def _lane(self, undo: ExitStack, options: RuntimeOptions, sequences: int, chunk: int) -> Lane:
+        context = Context(
+            self.model,
+            tokens=self.context,
+            sequences=sequences,
+            chunk=chunk,
+            threads=options.threads or physical_cores(),
         )
+        undo.callback(context.close)
+        return Lane(context)
 
     def special(self, text: str) -> int | None:
         """The id of a control token by its exact text."""
         return self.vocabulary.texts.get(text)
 
-    @property
-    def adapters(self) -> dict[str, LoadedAdapter]:
-        """A copy of what is loaded, by name."""
-        with self._lock:
-            return dict(self._adapters)
-
-    def load_adapter(self, name: str, path: Path, scale: float, *, replace: bool = False) -> None:
-        """Load a LoRA file, beside the generations that run; raises ``EngineRequestError``."""
-        if name == self.served.name:
-            raise EngineRequestError(f"'{name}' is the base model's name.", param="lora_name")
-        if not replace and name in self.adapters:
+    def check(self, tokens: Sequence[int]) -> None:
+        """Raise ``EngineRequestError`` for a prompt that cannot be computed."""
+        if not tokens:
+            raise EngineRequestError("The prompt is empty.", param="prompt")
+        if len(tokens) >= self.context:
             raise EngineRequestError(
-                f"The lora adapter '{name}' has already been loaded.", param="lora_name"
+                f"This model's maximum context length is {self.context} tokens, but the prompt has "
+                f"{len(tokens)}. Send less, or raise the engine's --context.",
+                param="prompt",
             )
-        if not path.is_file():
-            raise EngineRequestError(f"There is no file {path}.", status=404, param="lora_path")
-        adapter = Adapter(self.model, path)
-        loaded = LoadedAdapter(name, adapter, scale, next(self._identities), str(path))
-        with self._lock:
-            old = self._adapters.get(name)
-            self._adapters[name] = loaded
-        if old:
-            self._retire(old)
-
-    def unload_adapter(self, name: str) -> None:
-        """Forget an adapter; answers that began with it still end with it."""
-        with self._lock:
-            old = self._adapters.pop(name, None)
-        if old is None:
-            raise EngineRequestError(
-                f"The lora adapter '{name}' cannot be found.", status=404, param="lora_name"
-            )
-        self._retire(old)
 
     def submit(
         self,
@@ -135,21 +106,9 @@ class Runtime:
         failed: Callable[[Exception], None],
     ) -> Job:
         """Queue work; ``emit`` and ``failed`` are called on the computing thread."""
-        self._check(work)
-        with self._lock:
-            for entry in work.adapters:
-                self._users[entry.identity] = self._users.get(entry.identity, 0) + 1
         job = Job(Generation(work, self.vocabulary, self.index, emit), priority, failed)
         self._scheduler.submit(job)
         return job
-
-    def release(self, work: Work) -> None:
-        """Say that a submitted piece of work is over, however it ended."""
-        with self._lock:
-            for entry in work.adapters:
-                self._users[entry.identity] -= 1
-        if work.adapters:
-            self._scheduler.between_steps(self._free_retired)
 
     def observe(self, timings: Timings) -> None:
         """Learn this machine's speed from an answer: what was measured at the start may have been
@@ -167,43 +126,60 @@ class Runtime:
         """Generations that wait or run."""
         return self._scheduler.depth
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether anything can still be computed."""
+        return self._scheduler.is_alive
+
     def close(self) -> None:
         """Abandon what runs and free all memory."""
         self._scheduler.close()
         for lane in (self._interactive, self._background):
             lane.context.close()
-        for adapter in [entry.adapter for entry in self._adapters.values()]:
-            adapter.close()
-        for adapter in self._retired.values():
-            adapter.close()
+        self.adapters.close()
         self.model.close()
 
-    def _check(self, work: Work) -> None:
-        if not work.tokens:
-            raise EngineRequestError("The prompt is empty.", param="prompt")
-        if len(work.tokens) >= self.context:
-            raise EngineRequestError(
-                f"This model's maximum context length is {self.context} tokens, but the prompt has "
-                f"{len(work.tokens)}. Send less, or raise the engine's --context.",
-                param="prompt",
-            )
+    def _free(self, loaded: LoadedAdapter) -> None:
+        """Free an adapter that nobody can reach, between two decodes."""
 
-    def _retire(self, adapter: LoadedAdapter) -> None:
-        with self._lock:
-            self._retired[adapter.identity] = adapter.adapter
-        self._scheduler.between_steps(self._free_retired)
-
-    def _free_retired(self) -> None:
-        """Free what nobody uses any more; runs on the computing thread, between decodes."""
-        with self._lock:
-            free = [identity for identity in self._retired if not self._users.get(identity)]
-            adapters = [(identity, self._retired.pop(identity)) for identity in free]
-        for identity, adapter in adapters:
-            self._users.pop(identity, None)
+        def free() -> None:
             for lane in (self._interactive, self._background):
-                lane.context.drop_adapter(adapter)
-                lane.pool.forget(identity)
-            adapter.close()
+                lane.context.drop_adapter(loaded.adapter)
+                lane.pool.forget(loaded.identity)
+            loaded.adapter.close()
+
+        self._scheduler.between_steps(free)
+
+
+class Lease:
+    """One request's hold on a runtime: neither it nor a pinned adapter is freed before the end.
+
+    Taken and released on the event loop's thread.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._pinned: list[LoadedAdapter] = []
+
+    def adapters(self, model: str) -> tuple[LoadedAdapter, ...]:
+        """What a request's ``model`` asks for: the base alone, or an adapter of that name.
+
+        Raises ``EngineRequestError`` (404, ``model``) if there is neither.
+        """
+        if model in {"", self.runtime.served.name}:
+            return ()
+        adapter = self.runtime.adapters.pin(model)
+        if adapter is None:
+            raise EngineRequestError(
+                f"The model `{model}` does not exist.", status=404, param="model"
+            )
+        self._pinned.append(adapter)
+        return (adapter,)
+
+    def release(self) -> None:
+        """Let go of the adapters."""
+        while self._pinned:
+            self.runtime.adapters.unpin(self._pinned.pop())
 
 
 def physical_cores() -> int:

@@ -26,7 +26,9 @@ class Sampler:
 
     def __init__(self, sampling: Sampling) -> None:
         self._sampling = sampling
-        self._random = np.random.default_rng(sampling.seed)
+        # llama.cpp's clients send -1 for "any".
+        seed = None if sampling.seed is None or sampling.seed < 0 else sampling.seed
+        self._random = np.random.default_rng(seed)
         self._seen: Counter[int] = Counter()
 
     def draw(

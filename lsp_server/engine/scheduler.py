@@ -12,7 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
+from ..errors import EngineUnavailableError
 from .generation import Generation, Lane
 
 Failed = Callable[[Exception], None]
@@ -55,6 +57,8 @@ class Scheduler:
     def submit(self, job: Job) -> None:
         """Queue a job: lower priority first, then in order of arrival."""
         with self._condition:
+            if self._closed:
+                raise EngineUnavailableError("The engine is closing; try again in a moment.")
             heapq.heappush(
                 self._queues[job.priority > 0].waiting, (job.priority, next(self._arrivals), job)
             )
@@ -69,6 +73,15 @@ class Scheduler:
     @property
     def depth(self) -> int:
         """Jobs that wait or run."""
+        with self._condition:
+            return self._depth()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread computes."""
+        return self._thread.is_alive()
+
+    def _depth(self) -> int:
         return sum(len(queue.waiting) + (queue.running is not None) for queue in self._queues)
 
     def close(self) -> None:
@@ -77,11 +90,18 @@ class Scheduler:
             self._closed = True
             self._condition.notify()
         self._thread.join()
+        for call in self._calls:
+            _guarded(call)
+        for queue in self._queues:
+            jobs = [job for _, _, job in queue.waiting]
+            for job in [queue.running, *jobs]:
+                if job is not None and not job.cancelled.is_set():
+                    job.failed(EngineUnavailableError("The engine has been closed."))
 
     def _loop(self) -> None:
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self._closed or self._calls or self.depth)
+                self._condition.wait_for(lambda: self._closed or self._calls or self._depth())
                 if self._closed:
                     return
                 calls, self._calls = self._calls, []
@@ -89,9 +109,17 @@ class Scheduler:
                 if queue and queue.running is None:
                     _start(queue)
             for call in calls:
-                call()
+                _guarded(call)
             if queue:
                 _step(queue)
+
+
+def _guarded(call: Callable[[], None]) -> None:
+    """Nothing that others ask for may end the computing thread."""
+    try:
+        call()
+    except Exception:  # noqa: BLE001 - whatever it is, the thread must go on
+        _LOG.exception("A call on the computing thread failed.")
 
 
 def _wanted(queue: _Queue) -> bool:
@@ -120,4 +148,4 @@ def _step(queue: _Queue) -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, the other jobs go on
         _LOG.exception("A generation failed.")
         queue.running = None
-        job.failed(error)
+        _guarded(partial(job.failed, error))

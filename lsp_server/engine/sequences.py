@@ -32,15 +32,18 @@ class SequencePool:
     def choose(self, adapters: AdapterKey, file: str, tokens: Tokens[int]) -> Sequence:
         """The sequence that saves most work; the caller cuts its KV to what is shared.
 
-        A file's own sequence, else for a request without a file the one that shares more than
-        half of ``tokens``, else an unused one, else the least recently used, emptied.
+        A file's own sequence; for a request without a file, one without a file that shares more
+        than half of ``tokens``; else an unused one, else the least recently used, emptied.
         """
         self._clock += 1
         mine = [entry for entry in self._sequences if entry.adapters == adapters and entry.tokens]
         if file:
             chosen = next((entry for entry in mine if entry.file == file), None)
         else:
-            chosen = max(mine, key=lambda entry: shared_prefix(entry.tokens, tokens), default=None)
+            strays = [entry for entry in mine if not entry.file]
+            chosen = max(
+                strays, key=lambda entry: shared_prefix(entry.tokens, tokens), default=None
+            )
             if chosen and 2 * shared_prefix(chosen.tokens, tokens) < len(tokens):
                 chosen = None
         if chosen is None:

@@ -6,37 +6,55 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .. import __version__
 from ..errors import EngineError, EngineRequestError, ModelError
 from . import infill, messages, openai
-from .generation import Event, Finished, Work
+from .generation import Delta, Event, Finished, Timings, Work
 from .http import EventStream, Guard, engine_error, json_response, unless_disconnected
 from .metrics import Metrics
-from .runtime import Runtime
+from .runtime import Lease, Runtime, Served
 
 _LOG = logging.getLogger(__name__)
-LoadModel = Callable[[str], Runtime]
+Result = TypeVar("Result")
+LONG_TEXT = 20_000
+"""Characters or bytes that take some milliseconds to tokenise."""
 
 
 class EngineService:
     """Serves one runtime at a time; another model's takes over when it has loaded."""
 
-    def __init__(self, runtime: Runtime, load: LoadModel, *, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        resolve: Callable[[str], Served],
+        load: Callable[[Served], Runtime],
+        *,
+        stop: Callable[[], None],
+    ) -> None:
         self.runtime = runtime
         self.metrics = Metrics()
-        self.last_request = time.monotonic()
+        self._resolve = resolve
         self._load = load
         self._stop = stop
         self._switching = asyncio.Lock()
-        self._background: set[asyncio.Task[None]] = set()
+        self._last_request = time.monotonic()
+        self._leases: dict[Runtime, int] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long nobody has asked for anything; looking at the state does not count."""
+        if self._switching.locked() or self._leases or self.runtime.depth:
+            return 0.0
+        return time.monotonic() - self._last_request
 
     def application(self, token: str) -> ASGIApp:
         """The ASGI application; every route but ``/health`` wants the bearer token."""
@@ -57,13 +75,44 @@ class EngineService:
             routes=routes,
             exception_handlers={EngineError: engine_error, ModelError: engine_error},
         )
-        return Guard(application, token)
+        return Guard(self._leasing(application), token)
+
+    def _leasing(self, application: ASGIApp) -> ASGIApp:
+        """Hold the runtime that serves now until the last byte of the answer is sent."""
+
+        async def leased(scope: Scope, receive: Receive, send: Send) -> None:
+            runtime = self.runtime
+            lease = Lease(runtime)
+            self._leases[runtime] = self._leases.get(runtime, 0) + 1
+            scope.setdefault("state", {})["lease"] = lease
+            counts = scope.get("method") == "POST"
+            try:
+                await application(scope, receive, send)
+            finally:
+                lease.release()
+                self._leases[runtime] -= 1
+                if not self._leases[runtime]:
+                    del self._leases[runtime]
+                    self._close_if_replaced(runtime)
+                if counts:
+                    self._last_request = time.monotonic()
+
+        return leased
+
+    def _close_if_replaced(self, runtime: Runtime) -> None:
+        """Free a model that was replaced, once the last answer that began on it has ended."""
+        if runtime is not self.runtime and runtime not in self._leases:
+            task = asyncio.create_task(asyncio.to_thread(runtime.close))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def _health(self, _request: Request) -> Response:
+        if not self.runtime.is_alive:
+            return json_response({"status": "error"}, 503)
         return json_response({"status": "ok", "engine": "tenon", "version": __version__})
 
     async def _models(self, _request: Request) -> Response:
-        runtime = self.runtime
+        runtime = self.runtime  # not the lease's: after a switch, it tells the new one
         base = {
             "id": runtime.served.name,
             "object": "model",
@@ -89,16 +138,16 @@ class EngineService:
                 "parent": runtime.served.name,
                 "meta": {"scale": adapter.scale},
             }
-            for adapter in runtime.adapters.values()
+            for adapter in runtime.adapters.all()
         ]
         return json_response({"object": "list", "data": [base, *adapters]})
 
     async def _completions(self, request: Request) -> Response:
         body = messages.parse(await request.body(), messages.CompletionBody)
-        runtime = self.runtime
-        works = openai.works_of(body, runtime)
-        answer = openai.CompletionAnswer(body, runtime, works)
-        events = self._events(runtime, works, body.priority, "completions")
+        lease = _lease(request)
+        works = await _off_loop(openai.works_of, body, lease, size=len(await request.body()))
+        answer = openai.CompletionAnswer(body, lease.runtime, works)
+        events = self._events(lease.runtime, works, body.priority, "completions")
         if body.stream:
             return EventStream(answer.stream(events), events)
 
@@ -110,10 +159,10 @@ class EngineService:
 
     async def _infill(self, request: Request) -> Response:
         body = messages.parse(await request.body(), messages.InfillBody)
-        runtime = self.runtime
-        work = infill.work_of(body, runtime)
-        answer = infill.InfillAnswer(body, runtime, work)
-        events = self._events(runtime, [work] * body.n_cmpl, 0, "infill")
+        lease = _lease(request)
+        work = await _off_loop(infill.work_of, body, lease, size=len(await request.body()))
+        answer = infill.InfillAnswer(body, lease.runtime, work)
+        events = self._events(lease.runtime, [work] * body.n_cmpl, 0, "infill")
         if body.stream:
             return EventStream(answer.stream(events), events, done="")
 
@@ -127,20 +176,26 @@ class EngineService:
     async def _events(
         self, runtime: Runtime, works: list[Work], priority: int, kind: str
     ) -> AsyncGenerator[tuple[int, Event], None]:
-        """The works' events, counted."""
-        started, end = time.perf_counter(), "cancelled"
-        self.last_request = time.monotonic()
+        """The works' events, counted however they end: Tenon's own client closes a stream as soon
+        as it has what it wants.
+        """
+        started, end = time.perf_counter(), "failed"
+        last: dict[int, Timings] = {}
         try:
             async with aclosing(openai.run(runtime, works, priority)) as events:
                 async for number, event in events:
-                    if isinstance(event, Finished):
-                        self.metrics.record(event.timings)
-                        if priority <= 0:
-                            runtime.observe(event.timings)
+                    if isinstance(event, (Delta, Finished)):
+                        last[number] = event.timings
                     yield number, event
             end = "finished"
+        except (asyncio.CancelledError, GeneratorExit):
+            end = "closed"
+            raise
         finally:
-            self.last_request = time.monotonic()
+            for timings in last.values():
+                self.metrics.tokens_of(timings)
+                if priority <= 0:
+                    runtime.observe(timings)
             self.metrics.requests.labels(kind, end).inc()
             self.metrics.seconds.observe(time.perf_counter() - started)
 
@@ -150,11 +205,13 @@ class EngineService:
         if given is None:
             raise EngineRequestError("Send the text as content.", param="content")
         texts = [given] if isinstance(given, str) else given
-        tokenize = self.runtime.vocabulary.tokenize
-        tokens = [tokenize(text, special=body.parse_special) for text in texts]
+        runtime = _lease(request).runtime
+        tokens = await _off_loop(
+            _tokens, runtime, texts, body.parse_special, size=sum(map(len, texts))
+        )
         counts = [len(entry) for entry in tokens]
         if isinstance(given, str):
-            answer: dict[str, Any] = {"count": counts[0], "max_model_len": self.runtime.context}
+            answer: dict[str, Any] = {"count": counts[0], "max_model_len": runtime.context}
             return json_response(answer if body.count_only else {"tokens": tokens[0]} | answer)
         return json_response(
             {"counts": counts} if body.count_only else {"tokens": tokens, "counts": counts}
@@ -162,11 +219,12 @@ class EngineService:
 
     async def _detokenize(self, request: Request) -> Response:
         body = messages.parse(await request.body(), messages.DetokenizeBody)
-        size = self.runtime.vocabulary.size
+        vocabulary = _lease(request).runtime.vocabulary
+        size = vocabulary.size
         batches = [entry if isinstance(entry, list) else [entry] for entry in body.tokens]
         if any(not 0 <= token < size for batch in batches for token in batch):
             raise EngineRequestError(f"A token is not in 0..{size - 1}.", param="tokens")
-        detokenize = self.runtime.vocabulary.detokenize
+        detokenize = vocabulary.detokenize
         if any(isinstance(entry, list) for entry in body.tokens):
             return json_response({"content": [detokenize(batch) for batch in batches]})
         text = detokenize([token for batch in batches for token in batch])
@@ -174,8 +232,13 @@ class EngineService:
 
     async def _load_adapter(self, request: Request) -> Response:
         body = messages.parse(await request.body(), messages.LoadAdapterBody)
+        runtime = _lease(request).runtime
+        if body.lora_name == runtime.served.name:
+            raise EngineRequestError(
+                f"'{body.lora_name}' is the base model's name.", param="lora_name"
+            )
         await asyncio.to_thread(
-            self.runtime.load_adapter,
+            runtime.adapters.load,
             body.lora_name,
             Path(body.lora_path),
             body.scale,
@@ -185,7 +248,7 @@ class EngineService:
 
     async def _unload_adapter(self, request: Request) -> Response:
         body = messages.parse(await request.body(), messages.UnloadAdapterBody)
-        self.runtime.unload_adapter(body.lora_name)
+        _lease(request).runtime.adapters.unload(body.lora_name)
         return PlainTextResponse(f"Success: LoRA adapter '{body.lora_name}' removed successfully.")
 
     async def _metrics(self, _request: Request) -> Response:
@@ -195,13 +258,12 @@ class EngineService:
         """Load another model beside the one that serves; on an error the old one stays."""
         body = messages.parse(await request.body(), messages.SwitchModelBody)
         async with self._switching:
-            if body.model != self.runtime.served.name:
-                new = await asyncio.to_thread(self._load, body.model)
+            served = await asyncio.to_thread(self._resolve, body.model)
+            if served != self.runtime.served:
+                new = await asyncio.to_thread(self._load, served)
                 old, self.runtime = self.runtime, new
                 _LOG.info("%s takes over from %s.", new.served.name, old.served.name)
-                task = asyncio.create_task(_close_when_idle(old))
-                self._background.add(task)
-                task.add_done_callback(self._background.discard)
+                self._close_if_replaced(old)
         return await self._models(request)
 
     async def _shutdown(self, _request: Request) -> Response:
@@ -209,8 +271,17 @@ class EngineService:
         return json_response({"status": "stopping"})
 
 
-async def _close_when_idle(runtime: Runtime) -> None:
-    """Let the answers that began on an old model end on it."""
-    while runtime.depth:  # noqa: ASYNC110 - the depth changes on another thread
-        await asyncio.sleep(0.05)
-    await asyncio.to_thread(runtime.close)
+def _lease(request: Request) -> Lease:
+    lease: Lease = request.state.lease
+    return lease
+
+
+def _tokens(runtime: Runtime, texts: list[str], special: bool) -> list[list[int]]:
+    return [runtime.vocabulary.tokenize(text, special=special) for text in texts]
+
+
+async def _off_loop(work: Callable[..., Result], *arguments: object, size: int) -> Result:
+    """Long texts are tokenised beside the event loop, which has others to serve meanwhile."""
+    if size < LONG_TEXT:
+        return work(*arguments)
+    return await asyncio.to_thread(work, *arguments)

@@ -17,6 +17,9 @@ from .remote import RemoteEngine, connect
 
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 60.0
+STABLE_SECONDS = 10.0
+"""An engine that dies sooner after its start is started again later and later."""
+UNAUTHORISED = 401
 _LOG = logging.getLogger(__name__)
 Engine = HttpEngine | RemoteEngine
 
@@ -65,6 +68,7 @@ class EngineSupervisor:
         self._beside: set[asyncio.Task[None]] = set()
         self._failures = 0
         self._retry_at = 0.0
+        self._ready_at = 0.0
 
     @property
     def status(self) -> EngineStatus:
@@ -80,12 +84,18 @@ class EngineSupervisor:
         """Say that a request failed: an engine that does not answer is started again."""
         if self._client is None:
             return
-        if isinstance(error, EngineRequestError):
+        if isinstance(error, EngineRequestError) and error.status != UNAUTHORISED:
             if error.param == "model":  # somebody switched it
                 self._later(self.refresh())
             return
+        # One that knows another token than ours was started anew behind our back.
         _LOG.warning("The engine is gone: %s", error)
         self._drop_client()
+        died_young = time.monotonic() - self._ready_at < STABLE_SECONDS
+        if died_young and self._failures:
+            self._back_off(error)  # it starts, but every first answer ends it
+            return
+        self._failures = int(died_young)
         self._set(EngineStatus(EngineState.STOPPED, str(error)))
         self._start()
 
@@ -95,7 +105,8 @@ class EngineSupervisor:
         while (engine := self.engine()) is None:
             if self._starting is None:
                 raise EngineUnavailableError(self._status.reason)
-            done, _ = await asyncio.wait({self._starting}, timeout=deadline - time.monotonic())
+            left = deadline - time.monotonic()
+            done, _ = await asyncio.wait({self._starting}, timeout=max(left, 0))
             if not done:
                 raise EngineUnavailableError("The engine is still loading; try again in a moment.")
             if self._status.state is EngineState.FAILED:
@@ -112,15 +123,20 @@ class EngineSupervisor:
         return self._status.info
 
     async def refresh(self) -> None:
-        """Ask again what is served: somebody else may have switched the model."""
+        """Ask again what is served: somebody else may have switched the model, or ended it.
+
+        Starts nothing: an engine that went idle is started by the next keystroke.
+        """
         if self._client is None or self._running is None:
             return
+        client, running = self._client, self._running
         try:
-            info = await self._client.ask_info()
+            info = await client.ask_info()
         except EngineError as error:
-            self.failed(error)
+            if self._client is client:
+                self._drop_client()
+                self._set(EngineStatus(EngineState.STOPPED, str(error)))
             return
-        running = self._running
         self._set(EngineStatus(EngineState.READY, "", info, running.pid, running.url))
 
     async def aclose(self) -> None:
@@ -149,10 +165,13 @@ class EngineSupervisor:
             except BaseException:
                 await client.aclose()
                 raise
-        except (EngineError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - or else the state would be STARTING for ever
+            if not isinstance(error, (EngineError, OSError)):
+                _LOG.exception("The engine could not be started.")
             self._back_off(error)
         else:
-            self._client, self._running, self._failures = client, running, 0
+            self._client, self._running = client, running
+            self._ready_at = time.monotonic()
             self._set(EngineStatus(EngineState.READY, "", info, running.pid, running.url))
         finally:
             self._starting = None

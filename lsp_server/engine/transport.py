@@ -23,8 +23,14 @@ class Transport:
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url
+        try:
+            base = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise EngineUnavailableError(
+                f"{url} is no URL; check the setting engineUrl."
+            ) from error
         self._http = httpx.AsyncClient(
-            base_url=url,
+            base_url=base,
             headers={"authorization": f"Bearer {token}"} if token else {},
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             # The engine is on this machine or in the team's own network, never behind a proxy.
@@ -53,7 +59,7 @@ class Transport:
                     continue
                 event = msgspec.json.decode(line[len("data: ") :])
                 if "error" in event:
-                    raise EngineRequestError(event["error"]["message"], status=500)
+                    raise _refusal(event["error"])
                 yield event
 
     async def aclose(self) -> None:
@@ -72,7 +78,7 @@ class Transport:
             ) as response:
                 await _check(response)
                 yield response
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.InvalidURL) as error:
             raise EngineUnavailableError(
                 f"The engine at {self.url} does not answer ({type(error).__name__})."
             ) from error
@@ -85,6 +91,16 @@ class Transport:
 def sendable(texts: Sequence[str]) -> list[str]:
     """Texts as JSON can carry them: a lone surrogate, which UTF-8 cannot, becomes ``?``."""
     return [text.encode("utf-8", "replace").decode() for text in texts]
+
+
+def _refusal(error: dict[str, Any]) -> EngineRequestError:
+    """An error in mid-stream; its status can no longer be the answer's own."""
+    status = error.get("code")
+    return EngineRequestError(
+        str(error["message"]),
+        status=status if isinstance(status, int) else 500,
+        param=error.get("param"),
+    )
 
 
 async def _check(response: httpx.Response) -> None:

@@ -1,6 +1,7 @@
 """The engine as other programs see it: OpenAI's, vLLM's and llama.cpp's dialects, for real."""
 
 import asyncio
+import json
 import math
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from lsp_server.engine.launcher import RunningEngine
 from lsp_server.errors import EngineRequestError
 from lsp_server.prompt.assemble import Prompt
 from lsp_server.prompt.formats import Text
+from lsp_server.store.catalogue import STARTER
+from lsp_server.store.models import ModelStore
+from lsp_server.store.paths import StorePaths
+from tests.starter import starter_file
 
 CODE = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return a"
 
@@ -121,11 +126,12 @@ async def test_generated_logprobs_agree_with_scored_ones(http: httpx.AsyncClient
 async def test_bad_requests_name_the_field(
     http: httpx.AsyncClient, body: dict, param: str, status: int
 ) -> None:
-    response = await http.post("/v1/completions", json=body)
-    assert response.status_code == status
-    error = response.json()["error"]
-    assert error["param"] == param
-    assert error["code"] == status
+    for stream in (False, True):
+        response = await http.post("/v1/completions", json=body | {"stream": stream})
+        assert response.status_code == status
+        error = response.json()["error"]
+        assert error["param"] == param
+        assert error["code"] == status
 
 
 async def test_access(running: RunningEngine) -> None:
@@ -162,6 +168,12 @@ async def test_healing_finishes_the_word(engine: HttpEngine) -> None:
     assert answers[True] != answers[False]
 
 
+async def until_busy(http: httpx.AsyncClient) -> None:
+    """Wait until the engine has begun to compute something."""
+    while "tenon_queue 0.0" in (await http.get("/metrics")).text:  # noqa: ASYNC110 - by request
+        await asyncio.sleep(0.01)
+
+
 async def test_a_closed_answer_frees_the_engine_within_a_chunk(
     engine: HttpEngine, http: httpx.AsyncClient
 ) -> None:
@@ -169,7 +181,7 @@ async def test_a_closed_answer_frees_the_engine_within_a_chunk(
     request = GenerationRequest(Prompt((Text(long_prompt),)), 64, cache_key="cancelled.py")
     answer = engine.generate(request)
     waiting = asyncio.create_task(anext(answer))
-    await asyncio.sleep(0.3)
+    await until_busy(http)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     await answer.aclose()
@@ -191,7 +203,7 @@ async def test_a_user_goes_before_background_work(http: httpx.AsyncClient) -> No
     background = asyncio.create_task(
         ask("background", prompt="x = 1\n" * 120, max_tokens=8, priority=5)
     )
-    await asyncio.sleep(0.2)
+    await until_busy(http)
     await ask("user", prompt="def f(", max_tokens=2)
     await background
     assert order == ["user", "background"]
@@ -206,18 +218,21 @@ async def test_adapters_never_share_kv(
         await engine.load_adapter(name, path)
     assert (await engine.info()).adapters == ("one", "two")
     alone = {
-        name: (await complete(http, model=name, prompt=CODE, max_tokens=8, prompt_cache_key=name))
-        for name in ("one", "two")
+        name: (
+            await complete(
+                http, model=name, prompt=CODE, max_tokens=8, prompt_cache_key=f"alone{name}"
+            )
+        )
+        for name in ("one", "two", "")
     }
     texts = {name: answer["choices"][0]["text"] for name, answer in alone.items()}
-    assert texts["one"] != texts["two"]
+    assert len(set(texts.values())) == 3
     # Now all three over the same file: each answer must be what it was alone.
     for name in ("one", "", "two", "one", "two", ""):
         answer = await complete(
             http, model=name, prompt=CODE, max_tokens=8, prompt_cache_key="shared.py"
         )
-        if name:
-            assert answer["choices"][0]["text"] == texts[name]
+        assert answer["choices"][0]["text"] == texts[name]
     assert await engine.score(ids, adapter="one") != pytest.approx(base, abs=0.1)
     assert await engine.score(ids) == pytest.approx(base, abs=1e-3)
 
@@ -314,3 +329,84 @@ async def test_numbers_about_the_engine(http: httpx.AsyncClient) -> None:
     assert model["meta"]["fim_format"] == "plain"
     assert model["meta"]["decode_speed"] > 0
     assert math.isclose(model["meta"]["n_params"], 134_515_008)
+
+
+async def test_a_document_of_one_word_is_healed_too(engine: HttpEngine) -> None:
+    answers = []
+    for heal in (True, False):
+        request = GenerationRequest(Prompt((Text("impor"),)), 2, heal=heal, cache_key=f"1{heal}")
+        answers.append("".join([chunk.text async for chunk in engine.generate(request)]))
+    assert answers[0].startswith("t")
+    assert answers[0] != answers[1]
+
+
+async def test_any_seed_of_llama_cpps_clients_is_taken(http: httpx.AsyncClient) -> None:
+    await complete(http, prompt="x", seed=-1, temperature=1, max_tokens=1)
+    body = {"input_prefix": "x = ", "input_suffix": "", "n_predict": 1, "seed": -1}
+    assert (await http.post("/infill", json=body)).status_code == 200
+
+
+async def test_infill_heals_the_word_as_the_language_server_does(http: httpx.AsyncClient) -> None:
+    body = {"input_prefix": "def double(x):\n    retu", "input_suffix": "", "n_predict": 2}
+    assert (await http.post("/infill", json=body)).json()["content"].startswith("rn")
+
+
+async def test_a_streamed_echo_comes_first_with_its_scores(http: httpx.AsyncClient) -> None:
+    body = {"prompt": CODE, "echo": True, "logprobs": 0, "max_tokens": 2, "stream": True}
+    response = await http.post("/v1/completions", json=body | {"temperature": 0})
+    events = [
+        json.loads(line.removeprefix("data: "))["choices"][0]
+        for line in response.text.splitlines()
+        if line.startswith("data: {")
+    ]
+    assert events[0]["text"] == CODE
+    assert len(events[0]["logprobs"]["tokens"]) > 2
+    offsets = [offset for event in events if event["logprobs"]
+               for offset in event["logprobs"]["text_offset"]]  # fmt: skip
+    assert offsets == sorted(offsets)
+    assert offsets[-1] >= len(CODE)
+
+
+async def test_parts_of_a_character_are_named_by_their_bytes(http: httpx.AsyncClient) -> None:
+    answer = await complete(http, prompt="x = '🦀' + y", echo=True, logprobs=0, max_tokens=0)
+    logprobs = answer["choices"][0]["logprobs"]
+    assert any(token.startswith("bytes:") for token in logprobs["tokens"])
+    assert logprobs["text_offset"][-1] == len("x = '🦀' +")
+
+
+async def test_a_model_that_is_replaced_in_mid_answer_is_freed_after_it(
+    http: httpx.AsyncClient, shared_home: StorePaths
+) -> None:
+    ModelStore(shared_home).import_file(starter_file(), "other", "plain")
+    body = {"prompt": CODE, "max_tokens": 60, "stream": True, "logprobs": 0, "temperature": 0}
+    whole = await complete(http, **(body | {"stream": False}))
+    async with http.stream("POST", "/v1/completions", json=body) as response:
+        for name in ("other", STARTER, "other", STARTER):
+            switched = await http.post("/tenon/model", json={"model": name})
+            assert switched.json()["data"][0]["id"] == name
+        lines = [line async for line in response.aiter_lines() if line.startswith("data: {")]
+    text = "".join(json.loads(line[6:])["choices"][0]["text"] for line in lines)
+    assert text == whole["choices"][0]["text"]
+
+
+async def test_adapters_come_and_go_under_load(
+    http: httpx.AsyncClient, engine: HttpEngine, adapter_files: tuple[Path, Path]
+) -> None:
+    await engine.load_adapter("hot", adapter_files[0])
+    done = asyncio.Event()
+
+    async def use() -> int:
+        count = 0
+        while not done.is_set():
+            body = {"prompt": CODE, "model": "hot", "max_tokens": 3}
+            response = await http.post("/v1/completions", json=body)
+            assert response.status_code == 200
+            count += 1
+        return count
+
+    users = [asyncio.create_task(use()) for _ in range(3)]
+    for turn in range(12):
+        await engine.load_adapter("hot", adapter_files[turn % 2], replace=True)
+    done.set()
+    assert sum(await asyncio.gather(*users)) > 0
+    await engine.unload_adapter("hot")

@@ -13,6 +13,7 @@ import httpx
 import msgspec
 import psutil
 import pytest
+from filelock import FileLock
 
 from lsp_server import __version__
 from lsp_server.completion.engine import GenerationRequest
@@ -86,7 +87,18 @@ def start_with_version(home: StorePaths, version: str) -> "subprocess.Popen[byte
         "from lsp_server.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", code, version, "engine", "--context", "512", "--shared"],
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            code,
+            version,
+            "engine",
+            "--context",
+            "512",
+            "--launch",
+            "test",
+        ],
         env={**os.environ, "TENON_HOME": str(home.root)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -120,9 +132,12 @@ async def test_another_program_on_the_port_is_not_mistaken_for_the_engine(
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     record = EngineRecord(os.getpid(), server.sockets[0].getsockname()[1], __version__)
+    lock = FileLock(home.engine_lock)
+    lock.acquire()
     home.engine_json.write_bytes(msgspec.json.encode(record))
     home.engine_token.write_text("secret")
     assert await asyncio.to_thread(find, home) is None
+    lock.release()
     server.close()
     await server.wait_closed()
 
@@ -247,3 +262,88 @@ async def test_a_start_that_fails_is_tried_again_later_and_later(home: StorePath
         await asyncio.sleep((supervisor.status.retry_in or 0) + 0.05)
     assert waits == [0.5, 1.0]
     await supervisor.aclose()
+
+
+async def test_a_record_without_a_living_engine_is_never_sent_the_token(home: StorePaths) -> None:
+    asked = []
+
+    async def pretend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        body = b'{"status":"ok","engine":"tenon","version":"99"}'
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    server = await asyncio.start_server(pretend, "127.0.0.1", 0)
+    record = EngineRecord(os.getpid(), server.sockets[0].getsockname()[1], __version__)
+    home.engine_json.write_bytes(msgspec.json.encode(record))
+    home.engine_token.write_text("secret")
+    assert await asyncio.to_thread(find, home) is None
+    assert asked == []
+    server.close()
+    await server.wait_closed()
+
+
+async def test_other_settings_start_the_engine_again_but_not_a_users_own(home: StorePaths) -> None:
+    first = await find_or_start(home, SMALL)
+    renewed = await find_or_start(home, EngineOptions(context=256), renew=True)
+    assert renewed.pid != first.pid
+    client = renewed.connect()
+    assert (await client.info()).context == 256
+    await client.aclose()
+    assert renewed.pid
+    psutil.Process(renewed.pid).kill()
+    await gone(renewed.pid)
+    own = subprocess.Popen(  # noqa: ASYNC220 - it is not waited for here
+        ENGINE, env={**os.environ, "TENON_HOME": str(home.root)}, stderr=subprocess.DEVNULL
+    )
+    while not await asyncio.to_thread(find, home):  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.05)
+    assert (await find_or_start(home, SMALL, renew=True)).pid == own.pid
+    own.terminate()
+    own.wait(20)
+
+
+async def test_an_engine_restarted_on_the_same_port_is_found_again(home: StorePaths) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    supervised = Supervised(home)
+    supervisor = supervised.supervisor
+    environment = {**os.environ, "TENON_HOME": str(home.root)}
+    for _ in range(2):
+        own = subprocess.Popen(  # noqa: ASYNC220 - it is not waited for here
+            [*ENGINE, "--port", port], env=environment, stderr=subprocess.DEVNULL
+        )
+        while not await asyncio.to_thread(find, home):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.05)
+        engine = await supervisor.wait_ready(30)
+        try:
+            assert await ask(engine)
+        except EngineError as error:  # the second time: the token is another
+            supervisor.failed(error)
+            engine = await supervisor.wait_ready(30)
+            assert await ask(engine)
+        assert supervisor.status.pid == own.pid
+        own.terminate()
+        own.wait(20)
+    await supervisor.aclose()
+
+
+async def test_a_bad_url_is_told_and_not_tried_in_a_loop(tmp_path: Path) -> None:
+    supervised = Supervised(StorePaths(tmp_path), EngineOptions(url="http://localhost:port"))
+    with pytest.raises(EngineError, match="engineUrl"):
+        await supervised.supervisor.wait_ready(5)
+    assert supervised.states == ["starting", "failed"]
+    await supervised.supervisor.aclose()
+
+
+async def test_looking_at_the_state_does_not_keep_an_engine_alive(home: StorePaths) -> None:
+    running = await find_or_start(home, EngineOptions(context=512, idle_exit=1.5))
+    supervised = Supervised(home, EngineOptions(context=512, idle_exit=1.5))
+    await supervised.supervisor.wait_ready(30)
+    assert running.pid
+    while supervised.supervisor.status.state is EngineState.READY:
+        await supervised.supervisor.refresh()
+        await asyncio.sleep(0.3)
+    assert supervised.states == ["starting", "ready", "stopped"]  # and nobody starts it
+    await gone(running.pid)
+    await supervised.supervisor.aclose()

@@ -7,26 +7,32 @@ from hypothesis import strategies as st
 from lsp_server.engine.healing import PieceIndex, take_back
 from lsp_server.prompt.healing import tokens_to_take_back
 
-PIECES = (b"", b"a", b"ab", b"abc", b"b", b" return", b" ret", b"u", b"\n", b"\xff", b"\xff\xff")
+PIECES = (b"", b"a", b"ab", b"abc", b"b", b" return", b" ret", b"u", b"\n", b"\xff", b"\xff\xff",
+          b"\n   ", b"\n    ", b" ")  # fmt: skip
 
 
-def test_allowed_tokens_continue_the_required_text_or_begin_it() -> None:
+def test_a_token_that_covers_the_required_text_is_preferred() -> None:
     index = PieceIndex(PIECES)
-    assert sorted(index.allowed(b"ab")) == [1, 2, 3]
-    assert sorted(index.allowed(b" retu")) == [5, 6]
+    assert sorted(index.allowed(b"ab")) == [2, 3]
+    assert index.allowed(b" retu").tolist() == [5]
     assert sorted(index.allowed(b"\xff")) == [9, 10]
 
 
+def test_without_one_the_longest_beginning_is_taken() -> None:
+    assert PieceIndex(PIECES).allowed(b"abd").tolist() == [2]
+    assert PieceIndex(PIECES).allowed(b" rex").tolist() == [13]
+    assert PieceIndex(PIECES).allowed(b"zzz").tolist() == []
+
+
+def test_white_space_may_join_the_word_that_follows() -> None:
+    assert sorted(PieceIndex(PIECES).allowed(b"\n    ")) == [8, 11, 12]
+
+
 @given(st.binary(min_size=1, max_size=4))
-def test_allowed_tokens_are_exactly_those_that_agree(required: bytes) -> None:
-    index = PieceIndex(PIECES)
-    expected = {
-        token
-        for token, piece in enumerate(PIECES)
-        if piece and (piece.startswith(required) or required.startswith(piece))
-    }
-    if expected:
-        assert set(index.allowed(required).tolist()) == expected
+def test_every_allowed_token_agrees(required: bytes) -> None:
+    for token in PieceIndex(PIECES).allowed(required).tolist():
+        piece = PIECES[token]
+        assert piece.startswith(required) or required.startswith(piece)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +50,12 @@ def test_the_unfinished_word_is_taken_back(pieces: list[bytes], count: int) -> N
     assert tokens_to_take_back(pieces) == count
 
 
-def test_a_prompt_is_never_emptied() -> None:
-    assert take_back([6, 7], 0, PIECES) == ([6, 7], b"")
+def test_a_document_of_one_word_is_taken_back_whole() -> None:
+    assert take_back([6, 7], 0, PIECES) == ([], b" retu")
+
+
+def test_a_prompt_that_ends_in_a_control_token_is_not_touched() -> None:
+    assert take_back([1, 6, 7], 3, PIECES) == ([1, 6, 7], b"")
 
 
 def test_what_lies_before_the_boundary_is_not_touched() -> None:

@@ -44,6 +44,13 @@ def test_without_a_file_the_best_match_is_continued_if_it_saves_half() -> None:
     assert pool.choose((), "", [1, 9, 9, 9]) is not first
 
 
+def test_a_request_without_a_file_never_cuts_a_files_sequence() -> None:
+    pool = SequencePool(2)
+    file = pool.choose((), "a.py", [1, 2, 3, 4])
+    file.tokens += [1, 2, 3, 4]
+    assert pool.choose((), "", [1, 2, 3, 5]) is not file
+
+
 def test_an_adapter_that_is_gone_leaves_nothing() -> None:
     pool = SequencePool(1)
     pool.choose(A, "a", [1]).tokens.append(1)
