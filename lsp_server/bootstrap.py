@@ -5,17 +5,16 @@ The server imports this after `initialized`: it brings the HTTP client in.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from .editor import Progress
-from .engine.launcher import EngineOptions
 from .engine.supervisor import EngineSupervisor
-from .errors import DownloadCancelledError, EngineError, SettingsError, TenonError
+from .engine_options import engine_options, needs_another_engine, needs_renewal
+from .errors import DownloadCancelledError, EngineError, TenonError
 from .offers import OfferBook, recommendation
 from .session import Session
 from .settings import ServerSettings
@@ -28,6 +27,7 @@ _log = logging.getLogger(__name__)
 LOADING_SECONDS = 180.0
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 15.0, 600.0
 DOWNLOAD, NOT_NOW, NEVER = "Download", "Not now", "Don't ask again"
+GO_ON = "the command `tenon.restartEngine` goes on with it"
 
 
 class Editor(Protocol):
@@ -46,26 +46,26 @@ class Bootstrap:
         self._paths = paths
         self._supervisor: EngineSupervisor | None = None
         self._task: asyncio.Task[None] | None = None
+        self._renew = False
         self._offered = False
         self._offers = OfferBook(paths)
 
-    def start(self) -> None:
-        """Begin, or begin again with other settings; what runs of an earlier start is ended."""
-        older, self._task = self._task, asyncio.create_task(self._run(self._task))
-        if older is not None:
-            older.cancel()
+    def start(self, *, renew: bool = False) -> None:
+        """Begin, or begin again with other settings; what runs of an earlier start is ended.
+
+        With ``renew`` this machine's own engine is ended and started anew, for all its editors.
+        """
+        # It stays wanted until a supervisor has it: a next change may come before that.
+        self._renew = self._renew or renew
+        self._instead(self._run)
 
     def reconfigure(self, old: ServerSettings) -> None:
         """Follow a change of settings: another engine, or another model in the same one."""
         new = self._session.settings
-        if _engine_settings(old) != _engine_settings(new) or (
-            old.model != new.model and self._supervisor is None
-        ):
-            self.start()
+        if needs_another_engine(old, new) or (old.model != new.model and self._supervisor is None):
+            self.start(renew=needs_renewal(old, new))
         elif old.model != new.model:
-            older, self._task = self._task, asyncio.create_task(self._switch(self._task))
-            if older is not None:
-                older.cancel()
+            self._instead(self._switch)
 
     async def aclose(self) -> None:
         """End what runs here; the engine is shared and goes on."""
@@ -75,34 +75,65 @@ class Bootstrap:
         if self._supervisor is not None:
             await self._supervisor.aclose()
 
-    async def _run(self, older: asyncio.Task[None] | None) -> None:
+    def _instead(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do ``work`` in place of what is being done now."""
+        older, self._task = self._task, asyncio.create_task(self._after(self._task, work))
+        if older is not None:
+            older.cancel()
+
+    async def _after(
+        self, older: asyncio.Task[None] | None, work: Callable[[], Awaitable[None]]
+    ) -> None:
         if older is not None:
             await asyncio.gather(older, return_exceptions=True)
-        again = self._supervisor is not None
-        if self._supervisor is not None:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001  # else the status says "starting" for ever
+            _log.exception("the set-up failed")
+            message = f"Tenon's set-up failed ({error!r}); {GO_ON}, and its log says where."
+            if self._supervisor is None:
+                self._session.setting_up("error", message)
+            else:
+                self._session.trouble(message)
+
+    async def _run(self) -> None:
+        closing, self._supervisor = self._supervisor, None
+        if closing is not None:
             self._session.engines = None
-            await self._supervisor.aclose()
-            self._supervisor = None
+            await closing.aclose()
         wait = FIRST_RETRY_SECONDS
-        while not await self._set_up(again=again):
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, LONGEST_RETRY_SECONDS)
+        try:
+            while not await self._set_up():
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, LONGEST_RETRY_SECONDS)
+        except DownloadCancelledError:
+            # Whoever stops a download does not want it back 15 seconds later.
+            self._session.setting_up(
+                "stopped", f"The download of the starter model was stopped; {GO_ON}."
+            )
+            return
         await self._offer()
 
-    async def _set_up(self, *, again: bool) -> bool:
-        """Hand the session its engine; false, with the reason in the status, if that failed."""
+    async def _set_up(self) -> bool:
+        """Hand the session its engine; false, with the reason in the status, if that failed.
+
+        Raises DownloadCancelledError if the user stopped the starter's download.
+        """
         session = self._session
         session.setting_up("starting", "Tenon is starting.")
         try:
-            options = await asyncio.to_thread(_options, session.settings)
+            options = await asyncio.to_thread(engine_options, session.settings)
             if not options.url:
                 await self._ensure_model()
+        except DownloadCancelledError:
+            raise
         except (TenonError, OSError) as error:
             session.setting_up("error", str(error))
             return False
         supervisor = EngineSupervisor(
-            options, self._paths, lambda _: session.publish(), renew=again
+            options, self._paths, lambda _: session.publish(), renew=self._renew
         )
+        self._renew = False
         session.engines = self._supervisor = supervisor
         session.setting_up(None)
         supervisor.engine()  # starts it, so that the first keystroke finds it ready
@@ -129,10 +160,8 @@ class Bootstrap:
                 progress.cancelled.set()
                 raise
 
-    async def _switch(self, older: asyncio.Task[None] | None) -> None:
+    async def _switch(self) -> None:
         """Serve the model that the settings name now; the old one serves until it has loaded."""
-        if older is not None:
-            await asyncio.gather(older, return_exceptions=True)
         if self._supervisor is None:
             return
         try:
@@ -151,6 +180,9 @@ class Bootstrap:
             return
         try:
             await supervisor.wait_ready(LOADING_SECONDS)
+        except EngineError:
+            return  # the status says why
+        try:
             info = supervisor.status.info
             store = ModelStore(self._paths)
             if info is None or store.chosen() is not None:
@@ -159,13 +191,15 @@ class Bootstrap:
             if entry is None or not await self._agreed(entry):
                 return
             await self._pull(store, entry)
-            await asyncio.to_thread(store.choose, entry.name)
+            # Chosen last: a model that does not load would fail at every start from then on.
             await supervisor.switch_model(entry.name)
+            await asyncio.to_thread(store.choose, entry.name)
         except DownloadCancelledError:
             _log.info("the download was stopped; it goes on from there the next time")
+        except EngineError as error:
+            self._session.trouble(f"the new model does not serve, so the old one goes on: {error}")
         except (TenonError, OSError) as error:
-            if not isinstance(error, EngineError):  # those are in the status already
-                self._session.trouble(str(error))
+            self._session.trouble(str(error))
 
     async def _agreed(self, entry: CatalogueEntry) -> bool:
         self._offered = True
@@ -180,39 +214,3 @@ class Bootstrap:
         elif answer == NEVER:
             self._offers.close()
         return answer == DOWNLOAD
-
-
-def _engine_settings(settings: ServerSettings) -> tuple[object, ...]:
-    return (
-        settings.engine_url,
-        settings.engine_api_key_file,
-        settings.gpu_layers,
-        settings.threads,
-        settings.context_tokens,
-        settings.idle_exit_seconds,
-    )
-
-
-def _options(settings: ServerSettings) -> EngineOptions:
-    """What to ask of the launcher; raises SettingsError if the API key cannot be read."""
-    return EngineOptions(
-        model=settings.model or None,
-        url=settings.engine_url,
-        api_key=read_api_key(settings.engine_api_key_file),
-        gpu_layers=settings.gpu_layers,
-        threads=settings.threads,
-        context=settings.context_tokens,
-        idle_exit=float(settings.idle_exit_seconds),
-    )
-
-
-def read_api_key(file: str) -> str:
-    """The token in ``tenon.engineApiKeyFile``, empty if none is set; raises SettingsError."""
-    if not file:
-        return ""
-    try:
-        return Path(file).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"`tenon.engineApiKeyFile` cannot be read ({error}); name a text file with the token"
-        ) from error

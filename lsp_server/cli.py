@@ -58,4 +58,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `tenon … | head`: nobody reads on, and the interpreter must not try
         sys.stdout = None
         return 0
+    except OSError as error:
+        print(f"tenon: {_what_to_do(error)}", file=sys.stderr)  # noqa: T201
+        return 1
     return status
+
+
+def _what_to_do(error: OSError) -> str:
+    """What failed, on which path, and the way round it."""
+    from .store.paths import StorePaths
+
+    home = StorePaths.default().root
+    path = error.filename or home
+    return (
+        f"{path} cannot be used ({error.strerror or error}); make it accessible and see that its "
+        f"disk has room, or set TENON_HOME to another folder than {home}"
+    )

@@ -77,7 +77,7 @@ class LspWorkspace(Workspace):
     def roots(self) -> tuple[str, ...]:
         """The folders on disk that the editor has open."""
         uris = [folder.uri for folder in self.folders.values()] or [self.root_uri]
-        return tuple(path for uri in uris if uri and (path := to_fs_path(uri)))
+        return tuple(path for uri in uris if uri and (path := path_of(uri)))
 
     def update_text_document(
         self,
@@ -88,6 +88,14 @@ class LspWorkspace(Workspace):
             _log.warning("ignoring a change to a document that was never opened")
             return
         super().update_text_document(text_doc, change)
+
+
+def path_of(uri: str) -> str | None:
+    """Where a document lies on disk; None for one that lies on none, or whose URI is malformed."""
+    try:
+        return to_fs_path(uri)
+    except ValueError:
+        return None
 
 
 def locate(path: str | None, roots: Iterable[str]) -> tuple[str, str]:

@@ -12,6 +12,8 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 _log = logging.getLogger(__name__)
+ANSWER_SECONDS = 5.0
+"""What an editor has to agree to a progress display before the work begins without one."""
 REPORT_STEP = 0.01
 """Least part of a download between two progress reports."""
 
@@ -45,13 +47,11 @@ class LspEditor:
     async def progress(self, title: str) -> AsyncIterator[Progress]:
         """Show a download as work-done progress, if the editor can; see ``bootstrap.Editor``."""
         cancelled = threading.Event()
-        window = self._server.client_capabilities.window
-        if window is None or not window.work_done_progress:
+        token = await self._progress_token()
+        if token is None:
             yield Progress(lambda _done, _total: None, cancelled)
             return
-        token = f"tenon-{uuid.uuid4().hex}"
         display = self._server.work_done_progress
-        await display.create_async(token)
         display.tokens[token].add_done_callback(lambda _: cancelled.set())
         display.begin(
             token, types.WorkDoneProgressBegin(title=title, cancellable=True, percentage=0)
@@ -74,3 +74,17 @@ class LspEditor:
             ending = "done"
         finally:
             display.end(token, types.WorkDoneProgressEnd(message=ending))
+
+    async def _progress_token(self) -> str | None:
+        """A token that the editor agreed to; None if it shows no progress, or refuses to."""
+        window = self._server.client_capabilities.window
+        if window is None or not window.work_done_progress:
+            return None
+        token = f"tenon-{uuid.uuid4().hex}"
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._server.work_done_progress.create_async(token)
+        except Exception as error:  # noqa: BLE001  # a download that nobody sees is still one
+            _log.info("the editor shows no progress: %r", error)
+            return None
+        return token

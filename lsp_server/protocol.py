@@ -9,7 +9,9 @@ Notifications to the editor
 
 Commands (``workspace/executeCommand``)
     ``tenon.completionAccepted`` (id): the editor runs it after a completion was accepted whole.
-    ``tenon.restartEngine`` (): look for the engine again at once, without waiting for the back-off.
+    ``tenon.restartEngine`` (): end this machine's engine, which other editors share, and start it
+    again at once; goes on with a set-up that was stopped or waits for its next attempt. An engine
+    at ``tenon.engineUrl`` is only asked again.
 
 Names on the wire are camelCase.
 """

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
-from pygls.uris import to_fs_path
 
 from . import __version__, protocol
-from .documents import LspWorkspace
+from .documents import LspWorkspace, path_of
 from .editor import LspEditor
 from .edits import Request
 from .log import ClientHandler, set_level
@@ -56,6 +55,7 @@ class TenonServer(LanguageServer):
         self.bootstrap: Bootstrap | None = None
         self._paths = paths
         self._initialized = False
+        self._watch: asyncio.Task[None] | None = None
         for method, handler in _HANDLERS.items():
             self.feature(method, _OPTIONS.get(method))(handler)
         for name, command in _COMMANDS.items():
@@ -75,10 +75,13 @@ class TenonServer(LanguageServer):
         module = await asyncio.to_thread(import_module, ".bootstrap", __package__)
         self.bootstrap = module.Bootstrap(self.session, LspEditor(self), self._paths)
         self.bootstrap.start()
+        self._watch = asyncio.create_task(self.session.watch())
         self._send_status(self.session.status())
 
     async def end(self) -> None:
         """Leave the shared engine to the others."""
+        if self._watch is not None:
+            self._watch.cancel()
         if self.bootstrap is not None:
             await self.bootstrap.aclose()
 
@@ -168,7 +171,7 @@ async def inline_completion(
         position=params.position,
         encoding=workspace.position_encoding or types.PositionEncodingKind.Utf16,
         language=(document.language_id or "") if document else "",
-        path=to_fs_path(params.text_document.uri),
+        path=path_of(params.text_document.uri),
         roots=workspace.roots(),
         automatic=params.context.trigger_kind is types.InlineCompletionTriggerKind.Automatic,
         selected=params.context.selected_completion_info,
@@ -182,8 +185,9 @@ async def inline_completion(
 
 
 async def status(ls: TenonServer, params: object) -> dict[str, Any]:
-    """``tenon/status``."""
+    """``tenon/status``: as the engine itself says now, not as it was at the last keystroke."""
     del params
+    await ls.session.refresh()
     return ls.session.status().wire()
 
 
@@ -193,9 +197,9 @@ async def completion_accepted(ls: TenonServer, identifier: str) -> bool:
 
 
 async def restart_engine(ls: TenonServer) -> None:
-    """``tenon.restartEngine``: look for the engine again, without waiting."""
+    """``tenon.restartEngine``: end this machine's engine and start it again, without waiting."""
     if ls.bootstrap is not None:
-        ls.bootstrap.start()
+        ls.bootstrap.start(renew=True)
 
 
 _HANDLERS: dict[str, Callable[..., Any]] = {

@@ -25,6 +25,10 @@ if TYPE_CHECKING:  # the HTTP client is imported after the editor has its answer
 
 _log = logging.getLogger(__name__)
 RECENT = 20
+REFRESH_SECONDS = 1.0
+"""What a status may wait for the engine's own word."""
+WATCH_SECONDS = 20.0
+"""Between two looks at an engine that nobody asks anything."""
 
 
 class Engines(Protocol):
@@ -77,9 +81,14 @@ class Session:
         """Answer a request; whatever is wrong with it becomes the completion's reason."""
         try:
             suggestion, completion = await self._complete(request)
-        except BaseException:
+        except asyncio.CancelledError:
             self._note(Completion("", Reason.CANCELLED))
             raise
+        except Exception as error:  # noqa: BLE001  # an editor would pop it up before who types
+            _log.exception("a completion failed")
+            suggestion, completion = None, Completion("", Reason.FAILED)
+            self._last_error = f"a completion failed: {error!r}"
+            self.publish()
         self._note(completion)
         return suggestion, completion
 
@@ -127,10 +136,28 @@ class Session:
 
     def _absent(self) -> Reason:
         if self.engines is None:
-            failed = self._setup is not None and self._setup[0] == "error"
+            failed = self._setup is not None and self._setup[0] in {"error", "stopped"}
         else:
             failed = self.engines.status.state == "failed"
         return Reason.ENGINE_UNAVAILABLE if failed else Reason.ENGINE_STARTING
+
+    async def refresh(self) -> None:
+        """Look whether the engine still runs and what it serves; starts nothing, never raises."""
+        if self.engines is None:
+            return
+        try:
+            async with asyncio.timeout(REFRESH_SECONDS):
+                await self.engines.refresh()
+        except TimeoutError:
+            _log.info("the engine did not say within %.0f s what it serves", REFRESH_SECONDS)
+        except Exception:  # noqa: BLE001  # the next look may do better
+            _log.exception("the engine could not be asked what it serves")
+
+    async def watch(self) -> None:
+        """Notice, for as long as this is awaited, what happens to the engine between keystrokes."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            await self.refresh()
 
     def _note(self, completion: Completion) -> None:
         elapsed = completion.timings.get("total_ms", 0.0)

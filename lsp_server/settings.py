@@ -37,7 +37,8 @@ class ServerSettings:
     threads: NotNegative = 0
     """CPU threads of the engine; 0 means one per physical core."""
     context_tokens: NotNegative = 0
-    """Longest prompt plus answer, in tokens; 0 means what suits the model and the memory."""
+    """Longest prompt plus answer, in tokens; 0 means 4096. Never more than the model was trained
+    for."""
     idle_exit_seconds: NotNegative = 900
     """Seconds without a request after which the engine ends and frees its memory; 0 means never."""
     offer_models: bool = True

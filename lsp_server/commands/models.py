@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import CorruptModelError
+from ..errors import CorruptModelError, EngineError, ModelError
 from ..prompt.formats import FORMATS
 from ..store.catalogue import STARTER, CatalogueEntry, load_catalogue
 from ..store.models import InstalledModel, ModelStore
@@ -160,8 +160,15 @@ def _use(store: ModelStore, name: str) -> None:
     if model is None:
         model = _pull(store, name)
     store.verify(model)
+    try:
+        switched = switch_model(store.paths, name)
+    except EngineError as error:
+        # Chosen first, a model that does not load would fail at every start from then on.
+        raise ModelError(
+            f"the running engine could not serve {name}, so {store.chosen() or STARTER} stays "
+            f"chosen: {error}"
+        ) from error
     store.choose(name)
-    switched = switch_model(store.paths, name)
     when = "the running engine serves it now" if switched else "it serves from the next start on"
     print(f"{name} is chosen; {when}")
 

@@ -40,6 +40,8 @@ class Reason(StrEnum):
         "The engine does not run or failed; `tenon status` says why.",
     )
 
+    FAILED = "failed", "Tenon itself failed here; its log says where."
+
     EMPTY = "empty", "The model has nothing to add here."
     DUPLICATE = "duplicate", "The answer repeats the text after the cursor."
     ECHO = "echo", "The answer repeats the line above the cursor."

@@ -58,12 +58,12 @@ def ensure_starter(
 
 
 def _intact(store: ModelStore, entry: CatalogueEntry) -> InstalledModel | None:
-    """The installed model if it is the catalogue's and unchanged."""
+    """The installed model if it is the catalogue's and unchanged; for who holds its lock."""
     model = store.find(entry.name)
     if model is None or entry.sha256 not in {None, model.sha256}:
         return None
     try:
-        return store.verify(model)
+        return store.verify(model, held=True)
     except CorruptModelError:
         return None
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -154,11 +154,12 @@ class ModelStore:
             # On Windows an engine that still maps the file keeps it until it ends.
             shutil.rmtree(model.path.parent, ignore_errors=True)
 
-    def verify(self, model: InstalledModel) -> InstalledModel:
+    def verify(self, model: InstalledModel, *, held: bool = False) -> InstalledModel:
         """Make sure that a file is the published one; returns the model as it is recorded now.
 
         Costs one ``stat`` while size, time and inode are unchanged, else a full checksum
-        (seconds per gigabyte). Raises CorruptModelError, which says what to do.
+        (seconds per gigabyte). ``held`` is for a caller that holds :meth:`locked`. Raises
+        CorruptModelError, which says what to do.
         """
         again = f"run `tenon models pull {model.name}` again"
         if model.name not in load_catalogue():
@@ -178,9 +179,19 @@ class ModelStore:
                 f"it is not loaded; {again}"
             )
         renewed = msgspec.structs.replace(model, fingerprint=now)
-        with suppress(OSError):  # a full or read-only disk: it is checked again next time
-            write_manifest(model.path.parent, renewed)
-        return renewed
+        current: InstalledModel | None = model
+        # On a full or read-only disk, or while somebody holds the model (a download takes minutes),
+        # nothing is written, and the file is checked again next time.
+        with (
+            suppress(OSError, DownloadCancelledError),
+            nullcontext() if held else self.locked(model.name, lambda: True),
+        ):
+            current = self.find(model.name)
+            if current == model:
+                write_manifest(model.path.parent, renewed)
+        if current is None or current == model:
+            return renewed
+        return self.verify(current, held=held)  # another file was published while this was hashed
 
     @contextmanager
     def locked(self, name: str, cancelled: Callable[[], bool] | None = None) -> Iterator[None]:

@@ -15,32 +15,37 @@ SLOWEST = 15.0
 MEMORY_SHARE = 0.5
 """Of the available memory, so that editor, compiler and browser keep the rest."""
 
+BESIDE_WEIGHTS = 0.15
+"""Part of a model's size that its KV cache and its computation take beside the weights."""
+
+WEIGHTS_PER_CORE = 500_000_000
+"""Weights that one CPU core can put a prompt through in time. Reading a prompt computes twice as
+many operations per token as there are weights, and a core was measured at 27 billion a second: 27
+tokens per second at this limit. A GPU has no such limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a model has to share: ``cores`` physical, memory in bytes."""
+    """What a model has to share: ``cores`` physical, ``memory_available`` in bytes."""
 
     cores: int
-    memory_total: int
     memory_available: int
     gpu: bool
 
     @classmethod
     def detect(cls) -> "Machine":
         """The machine this runs on. ``gpu``: an NVIDIA driver's tool on PATH, or Apple silicon."""
-        memory = psutil.virtual_memory()
         apple_silicon = platform.system() == "Darwin" and platform.machine() == "arm64"
         return cls(
             cores=psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
-            memory_total=memory.total,
-            memory_available=memory.available,
+            memory_available=psutil.virtual_memory().available,
             gpu=apple_silicon or shutil.which("nvidia-smi") is not None,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a known model did on this machine: bytes of its file, tokens decoded per second."""
+    """What the serving model did on this machine: bytes of its file, tokens decoded per second."""
 
     size: int
     tokens_per_second: float
@@ -57,6 +62,18 @@ def predicted_speed(entry: CatalogueEntry, measured: Measured) -> float | None:
     return measured.tokens_per_second * measured.size / entry.size
 
 
+def suits(machine: Machine, entry: CatalogueEntry, measured: Measured) -> bool:
+    """Whether a machine can serve a model in time; false where the catalogue knows no size.
+
+    The model that serves now counts too: it stays in memory until the new one has loaded.
+    """
+    if not entry.size or (predicted_speed(entry, measured) or 0.0) < SLOWEST:
+        return False
+    needed = entry.size * (1 + BESIDE_WEIGHTS) + measured.size
+    reads_in_time = machine.gpu or entry.params <= machine.cores * WEIGHTS_PER_CORE
+    return reads_in_time and needed <= machine.memory_available * MEMORY_SHARE
+
+
 def recommend(
     machine: Machine,
     installed: Collection[str],
@@ -68,16 +85,13 @@ def recommend(
     Best is the one with the most weights among those the catalogue marks as offered (FIM base
     models of one family, so weights do order them) whose licence allows commercial work.
     """
-    room = machine.memory_available * MEMORY_SHARE
     fitting = [
         entry
         for entry in catalogue.values()
         if entry.offered
         and not entry.noncommercial
         and entry.fim != "plain"
-        and entry.size is not None
-        and entry.size <= room
-        and (predicted_speed(entry, measured) or 0.0) >= SLOWEST
+        and suits(machine, entry, measured)
     ]
     best = max(fitting, key=lambda entry: entry.params, default=None)
     if best is None:

@@ -242,6 +242,12 @@ async def test_a_document_that_was_never_opened(vscode):
     assert vscode.client.messages == []
 
 
+async def test_a_malformed_address_is_no_error(vscode):
+    assert await vscode.complete("file://[", 0, 0) == []
+    assert await vscode.reason() == "unknown_document"
+    assert vscode.client.messages == []
+
+
 async def test_a_model_that_is_not_there_is_named_and_nothing_pops_up(tmp_path, workspace):
     async with editor(tmp_path / "empty", workspace, options={"model": "no-such"}) as session:
         uri = session.open(FUNCTION)

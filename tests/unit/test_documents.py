@@ -9,6 +9,7 @@ from lsp_server.documents import (
     locate,
     normalised,
     offset_of,
+    path_of,
     split_at,
     units,
 )
@@ -105,3 +106,8 @@ def test_a_path_is_named_below_the_innermost_folder():
     assert locate("/elsewhere/a.py", roots) == ("a.py", "")
     assert locate(None, roots) == ("", "")
     assert locate("/workshop/a.py", roots) == ("a.py", "")
+
+
+def test_a_malformed_uri_lies_nowhere():
+    assert path_of("file://[") is None
+    assert path_of("untitled:Untitled-1") is None

@@ -1,7 +1,9 @@
 import asyncio
 from concurrent.futures import Future
 
+import pytest
 from lsprotocol import types
+from pygls.exceptions import JsonRpcMethodNotFound
 
 from lsp_server.editor import LspEditor
 
@@ -9,9 +11,12 @@ from lsp_server.editor import LspEditor
 class FakeProgress:
     def __init__(self):
         self.tokens = {}
+        self.refusal = None
         self.sent = []
 
     async def create_async(self, token):
+        if self.refusal is not None:
+            await self.refusal()
         self.tokens[token] = Future()
 
     def begin(self, token, value):
@@ -62,6 +67,20 @@ async def test_the_users_stop_reaches_the_download():
 
 async def test_an_editor_without_progress_is_sent_none():
     server = FakeServer(can_show=False)
+    async with LspEditor(server).progress("downloading") as progress:
+        progress.report(1, 2)
+    assert server.work_done_progress.sent == []
+
+
+async def refuse():
+    raise JsonRpcMethodNotFound
+
+
+@pytest.mark.parametrize("refusal", [refuse, asyncio.Event().wait])
+async def test_an_editor_that_agrees_to_no_token_is_sent_no_progress(monkeypatch, refusal):
+    monkeypatch.setattr("lsp_server.editor.ANSWER_SECONDS", 0.01)
+    server = FakeServer()
+    server.work_done_progress.refusal = refusal
     async with LspEditor(server).progress("downloading") as progress:
         progress.report(1, 2)
     assert server.work_done_progress.sent == []

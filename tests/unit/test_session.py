@@ -17,6 +17,7 @@ class FakeEngines:
         self._engine = engine
         self.failures = []
         self.refreshed = asyncio.Event()
+        self.on_refresh = None
         info = QWEN_INFO if state is EngineState.READY else None
         self.status = EngineStatus(state, reason, info, pid=1, url="http://x")
 
@@ -28,6 +29,8 @@ class FakeEngines:
 
     async def refresh(self):
         self.refreshed.set()
+        if self.on_refresh is not None:
+            await self.on_refresh()
 
 
 def session_with(engine, state=EngineState.READY, reason=""):
@@ -122,6 +125,65 @@ async def test_a_model_that_somebody_else_switched_to_is_noticed():
     await session.complete(request("x = ‸"))
     async with asyncio.timeout(5):
         await session.engines.refreshed.wait()
+
+
+async def test_a_fault_of_our_own_is_a_reason_and_never_an_error(caplog):
+    session = session_with(FakeEngine(error=ValueError("odd")))
+    suggestion, completion = await session.complete(request("x = ‸"))
+    assert (suggestion, completion.reason) == (None, Reason.FAILED)
+    assert session.status().recent[-1].reason == "failed"
+    assert "odd" in session.status().last_error
+    assert "Traceback" in caplog.text
+
+
+async def test_a_withdrawn_request_is_cancelled_and_nothing_else_is():
+    engine = FakeEngine("1")
+    engine.blocked.clear()
+    session = session_with(engine)
+    task = asyncio.create_task(session.complete(request("x = ‸")))
+    await engine.streaming.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert session.status().recent[-1].reason == "cancelled"
+
+
+async def test_a_refresh_waits_for_nobody_long(monkeypatch):
+    monkeypatch.setattr("lsp_server.session.REFRESH_SECONDS", 0.01)
+    session = session_with(FakeEngine())
+    session.engines.on_refresh = asyncio.Event().wait
+    async with asyncio.timeout(5):
+        await session.refresh()
+    assert session.status().state == "ready"
+
+
+async def test_without_an_engine_there_is_nothing_to_refresh():
+    await Session(lambda _: None).refresh()
+
+
+async def test_an_engine_that_ended_between_keystrokes_is_told_and_not_restarted(monkeypatch):
+    monkeypatch.setattr("lsp_server.session.WATCH_SECONDS", 0.0)
+    told = asyncio.Queue()
+    session = Session(told.put_nowait)
+    session.engines = engines = FakeEngines(FakeEngine())
+    session.setting_up(None)
+    assert (await told.get()).state == "ready"
+    looks = []
+
+    async def ended():
+        looks.append(1)
+        if len(looks) == 1:
+            raise ValueError("a look that fails is not the last one")
+        engines.status = EngineStatus(EngineState.STOPPED)
+        session.publish()
+
+    engines.on_refresh = ended
+    monkeypatch.setattr(engines, "engine", lambda: pytest.fail("only a keystroke starts it"))
+    watching = asyncio.create_task(session.watch())
+    async with asyncio.timeout(5):
+        status = await told.get()
+    watching.cancel()
+    assert (status.state, status.engine.pid) == ("stopped", None)
 
 
 @pytest.mark.parametrize(

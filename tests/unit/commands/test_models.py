@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from lsp_server.cli import main
+from lsp_server.engine import launcher
+from lsp_server.errors import EngineRequestError
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from tests.gguf_files import PLAIN_TOKENS, write_gguf
@@ -54,6 +56,30 @@ def test_import_use_remove(capsys, qwen: Path):
     assert main(["models", "remove", "tiny-qwen"]) == 0
     assert "the starter model serves" in capsys.readouterr().out
     assert "tiny-qwen" not in listed(capsys)
+
+
+def test_a_model_that_the_running_engine_cannot_serve_is_not_chosen(
+    capsys, qwen: Path, home: Path, monkeypatch
+):
+    store = ModelStore(StorePaths(home))
+    store.import_file(qwen, "good")
+    store.choose("good")
+    store.import_file(qwen, "bad")
+
+    def switch_model(_paths, name):
+        assert store.chosen() == "good"
+        if name == "bad":
+            raise EngineRequestError("unknown architecture")
+        return True
+
+    monkeypatch.setattr(launcher, "switch_model", switch_model)
+    assert main(["models", "use", "bad"]) == 1
+    said = capsys.readouterr().err
+    assert "could not serve bad" in said
+    assert "good stays chosen: unknown architecture" in said
+    assert store.chosen() == "good"
+    assert main(["models", "use", "good"]) == 0
+    assert "serves it now" in capsys.readouterr().out
 
 
 def test_the_starter_is_in_use_where_none_was_chosen(capsys):

@@ -39,7 +39,7 @@ def cuda_index(index: Path) -> Path:
 
 @pytest.fixture
 def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = Machine(cores=2, memory_total=1, memory_available=1, gpu=False)
+    machine = Machine(cores=2, memory_available=1, gpu=False)
     monkeypatch.setattr(Machine, "detect", classmethod(lambda _cls: machine))
 
 
@@ -136,6 +136,6 @@ def test_a_size_that_cannot_be_had_makes_it_at_least():
 
 
 def test_a_cuda_build_is_fine_where_a_gpu_is(monkeypatch):
-    machine = Machine(cores=2, memory_total=1, memory_available=1, gpu=True)
+    machine = Machine(cores=2, memory_available=1, gpu=True)
     monkeypatch.setattr(Machine, "detect", classmethod(lambda _cls: machine))
     assert not needless_cuda([Download("nvidia-cublas", "13", "https://a", 1)])

@@ -1,10 +1,19 @@
 import dataclasses
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsp_server.completion.budget import MARGIN, OUTPUT, PREFIX, SUFFIX, budget_for
-from lsp_server.prompt.formats import PLAIN
+from lsp_server.completion.budget import (
+    MARGIN,
+    OUTPUT,
+    PREFIX,
+    SUFFIX,
+    SUFFIX_SHARE_PER_KEY,
+    budget_for,
+)
+from lsp_server.prompt.assemble import Source, assemble
+from lsp_server.prompt.formats import FORMATS, PLAIN, Text
 from tests.fakes import QWEN_INFO
 
 
@@ -17,8 +26,15 @@ def test_a_slow_machine_reads_a_shorter_prompt():
 
 
 def test_prefix_and_suffix_share_the_first_requests_time():
-    budget = budget_for(QWEN_INFO, 600)  # 4 x 0.6 s x 60 % x 1000 tokens/s = 1440 tokens
+    spm = dataclasses.replace(QWEN_INFO, fim=FORMATS["codestral"])
+    budget = budget_for(spm, 600)  # 4 x 0.6 s x 60 % x 1000 tokens/s = 1440 tokens
     assert (budget.prefix, budget.suffix, budget.output) == (1152 // 128 * 128, 288, 30)
+
+
+def test_suffix_and_answer_share_every_keystrokes_time_where_the_suffix_comes_second():
+    budget = budget_for(QWEN_INFO, 600)  # 25 % of 0.6 s x 1000 tokens/s; the rest x 50 tokens/s
+    assert (budget.prefix, budget.suffix) == (1290 // 128 * 128, 150 // 32 * 32)
+    assert budget.output == 22
 
 
 def test_a_format_without_suffix_spends_nothing_on_it():
@@ -45,7 +61,7 @@ def test_an_engine_that_does_not_tell_gets_a_usable_budget():
     prefill=st.floats(0, 1e5),
     decode=st.floats(0, 1e4),
     target=st.integers(50, 60_000),
-    fim=st.sampled_from([QWEN_INFO.fim, PLAIN]),
+    fim=st.sampled_from([QWEN_INFO.fim, FORMATS["codestral"], PLAIN]),
 )
 def test_the_whole_fits_the_context_and_the_limits(context, prefill, decode, target, fim):
     info = dataclasses.replace(
@@ -56,3 +72,51 @@ def test_the_whole_fits_the_context_and_the_limits(context, prefill, decode, tar
     assert 1 <= budget.prefix <= PREFIX[1]
     assert 0 <= budget.suffix <= SUFFIX[1]
     assert 1 <= budget.output <= OUTPUT[1]
+
+
+BEFORE = "".join(f"value_{number} = compute({number})\n" for number in range(60)) + "    retur"
+AFTER = "\n" + "".join(f"other_{number} = compute({number})\n" for number in range(60))
+
+
+def read_again(fim, target_ms=600):
+    """The budget, and the text that the engine reads because of one more typed character."""
+    budget = budget_for(dataclasses.replace(QWEN_INFO, fim=fim), target_ms)
+
+    def count(lines):
+        return [len(line) // 3 for line in lines]
+
+    def text(before):
+        segments = assemble(Source(before, AFTER), fim, budget, count).segments
+        return "".join(entry.text for entry in segments if isinstance(entry, Text))
+
+    one, other = text(BEFORE), text(BEFORE + "n")
+    pairs = enumerate(zip(one, other, strict=False))
+    kept = next((at for at, (left, right) in pairs if left != right), len(one))
+    return budget, other[kept:]
+
+
+def test_a_suffix_behind_the_prefix_is_read_again_with_every_key():
+    budget, again = read_again(FORMATS["qwen2.5-coder"])
+    assert again.startswith("n\nother_0")
+    typed, suffix = again[:1], again[1:]
+    assert (typed, AFTER.startswith(suffix)) == ("n", True)
+    assert budget.suffix / QWEN_INFO.prefill_speed <= SUFFIX_SHARE_PER_KEY * 0.6
+    assert len(suffix) // 3 <= budget.suffix
+
+
+@pytest.mark.parametrize("name", ["codestral", "mellum", "plain"])
+def test_a_suffix_before_the_prefix_is_read_once(name):
+    assert read_again(FORMATS[name])[1] == "n"
+
+
+def test_a_suffix_that_is_read_once_may_be_longer():
+    psm, _ = read_again(FORMATS["qwen2.5-coder"])
+    spm, _ = read_again(FORMATS["codestral"])
+    assert psm.suffix < spm.suffix
+    assert psm.output < spm.output
+
+
+def test_an_answer_of_a_slow_machine_keeps_to_its_time():
+    slow = dataclasses.replace(QWEN_INFO, prefill_speed=100, decode_speed=8)
+    budget = budget_for(slow, 600)
+    assert (budget.suffix, budget.output) == (16, 8)

@@ -44,3 +44,8 @@ def served(hub: Hub, tmp_path: Path) -> CatalogueEntry:
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         size=file.stat().st_size,
     )
+
+
+@pytest.fixture
+def qwen(tmp_path: Path) -> Path:
+    return write_gguf(tmp_path / "My Qwen (v2).gguf", architecture="qwen2")
