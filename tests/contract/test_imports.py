@@ -17,7 +17,16 @@ def test_nobody_imports_what_is_not_theirs():
 
 def test_help_and_the_server_load_no_model_code():
     """Editors wait for the server: it must come up without the engine's and trainer's libraries."""
-    heavy = ("llama_cpp", "torch", "transformers", "huggingface_hub", "httpx", "numpy", "uvicorn")
+    heavy = (
+        "llama_cpp",
+        "torch",
+        "transformers",
+        "huggingface_hub",
+        "httpx",
+        "aiohttp",
+        "numpy",
+        "uvicorn",
+    )
     script = (
         "import sys, lsp_server.cli, lsp_server.server, lsp_server.commands.serve;"
         f"print([name for name in {heavy!r} if name in sys.modules])"
