@@ -53,8 +53,9 @@ class Backend:
 class Model:
     """One GGUF in memory, without any context."""
 
-    def __init__(self, handle: Any, path: Path) -> None:
+    def __init__(self, handle: Any, path: Path, backend: Backend) -> None:
         self._handle = handle
+        self._backend = backend  # llama.cpp logs through it for as long as there is a model
         self.path = path
         self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(handle))
 
@@ -74,7 +75,7 @@ class Model:
                 f"{path.name} cannot be loaded: it is damaged, or of an architecture that this "
                 "llama.cpp does not know. Pull or import the model again, or choose another one."
             )
-        return cls(handle, path)
+        return cls(handle, path, backend)
 
     @property
     def handle(self) -> Any:

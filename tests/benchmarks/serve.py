@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import platform
 import statistics
 import tempfile
@@ -131,11 +132,7 @@ async def keystrokes(home: Path, workspace: Path) -> list[Row]:
     text = SOURCE.read_text("utf-8")
     typed_from = text.index("        sampler = Sampler")
     overhead, through, alone, ratio, server_memory = [], [], [], [], 0.0
-    backend = Backend(logging.getLogger("llama"))
-    model = Model.load(backend, starter_file())
-    context = Context(model, tokens=4096, sequences=1, chunk=64, threads=physical_cores())
-    # The token count of each keystroke comes from the engine; the values do not matter.
-    filler = model.vocabulary.tokenize(text)[:1024]
+    llama = Alone()
     options = {"offerModels": False, "debounceMs": 0, "maxLines": 1}
     async with editor(home, workspace, options=options) as session:
         await session.ready()
@@ -154,7 +151,11 @@ async def keystrokes(home: Path, workspace: Path) -> list[Row]:
             overhead.append(elapsed - computed)
             if number == 0:
                 continue  # the cold prompt is another row's business
-            own = replay(context, filler, timings)
+            own = llama.milliseconds(
+                cached=int(timings.cache_n),
+                read=int(timings.prompt_n),
+                written=int(timings.predicted_n),
+            )
             through.append(elapsed)
             alone.append(own)
             ratio.append(elapsed / own)
@@ -164,34 +165,48 @@ async def keystrokes(home: Path, workspace: Path) -> list[Row]:
             if child.status() != psutil.STATUS_ZOMBIE and "serve" in child.cmdline()
         )
         server_memory = server.memory_info().rss / 2**20
-    context.close()
-    model.close()
+    llama.close()
     return [
         Row("LSP + HTTP overhead per keystroke", "ms", overhead, "request time less engine time"),
         Row("keystroke through LSP", "ms", through, f"{len(through)} that asked the engine"),
-        Row("the same tokens through llama_cpp alone", "ms", alone, "in turns, same process count"),
+        Row("the same tokens through llama_cpp alone", "ms", alone, "in turns with it"),
         Row("ratio of the two", "×", ratio),
         Row("server: memory", "MiB", [server_memory]),
     ]
 
 
-def replay(context: Context, filler: Sequence[int], timings: object) -> float:
-    """Compute as many tokens, over as much cache, without any of Tenon's own code; milliseconds."""
-    cached, read, written = (
-        int(getattr(timings, name)) for name in ("cache_n", "prompt_n", "predicted_n")
-    )
-    context.truncate(0, 0)
-    for start in range(0, cached, context.chunk):
-        chunk = filler[start : min(start + context.chunk, cached)]
-        context.decode(chunk, position=start, sequence=0)
-    started = time.perf_counter()
-    for start in range(cached, cached + read, context.chunk):
-        chunk = filler[start : min(start + context.chunk, cached + read)]
-        context.decode(chunk, position=start, sequence=0)
-    for step in range(written - 1):
-        token = int(context.logits().argmax())
-        context.decode([token], position=cached + read + step, sequence=0)
-    return 1000 * (time.perf_counter() - started)
+class Alone:
+    """llama_cpp without any of Tenon's serving code: as many tokens, over as much cache."""
+
+    def __init__(self) -> None:
+        self._model = Model.load(Backend(logging.getLogger("llama")), starter_file())
+        self._context = Context(
+            self._model, tokens=4096, sequences=1, chunk=64, threads=physical_cores()
+        )
+        # Which tokens is all the same to the clock.
+        self._filler = self._model.vocabulary.tokenize(SOURCE.read_text("utf-8"))[:3000]
+        self._held = 0
+
+    def milliseconds(self, *, cached: int, read: int, written: int) -> float:
+        """Time to read tokens after those that are cached, and to write some greedily."""
+        self._held = self._context.truncate(0, min(self._held, cached))
+        self._fill(cached)
+        started = time.perf_counter()
+        self._fill(cached + read)
+        for step in range(written - 1):
+            token = int(self._context.logits().argmax())
+            self._context.decode([token], position=self._held + step, sequence=0)
+        return 1000 * (time.perf_counter() - started)
+
+    def _fill(self, end: int) -> None:
+        for start in range(self._held, end, self._context.chunk):
+            chunk = self._filler[start : min(start + self._context.chunk, end)]
+            self._context.decode(chunk, position=start, sequence=0)
+        self._held = end
+
+    def close(self) -> None:
+        self._context.close()
+        self._model.close()
 
 
 async def cancels(client: HttpEngine) -> list[Row]:
@@ -240,6 +255,8 @@ def table(rows: Sequence[Row]) -> Table:
 
 def main() -> None:
     """Measure in a home of its own, and leave nothing running."""
+    # As on a user's machine: compiled modules are kept.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
         home = installed_home(Path(folder) / "home")
         workspace = Path(folder) / "workspace"
