@@ -41,13 +41,14 @@ class Prompt:
 def assemble(source: Source, fim: FimFormat, budget: Budget, count: CountTokens) -> Prompt:
     """Lay a document out as ``fim``'s family was trained to read it.
 
-    The windows are cut by :func:`lsp_server.prompt.window.window`; ``count`` counts the tokens of
-    whole lines.
+    Where the family has tokens for it, the repository's name and the file's path stand before the
+    text. The windows are cut by :func:`lsp_server.prompt.window.window`; ``count`` counts the
+    tokens of whole lines.
     """
     cut = window(source.before, source.after, budget, count)
     context: tuple[Segment, ...] = ()
     header = ""
-    if fim.repository and source.snippets:
+    if fim.repository and (source.path or source.snippets):
         context = _repository(fim.repository, source)
         header = fim.repository.in_prefix.format(path=source.path)
     middle = compose(fim, header + cut.prefix, cut.suffix, path=source.path)
@@ -65,7 +66,7 @@ def compose(fim: FimFormat, prefix: str, suffix: str, *, path: str = "") -> tupl
 
 def _repository(layout: RepositoryLayout, source: Source) -> tuple[Segment, ...]:
     values = {"name": source.repository}
-    segments = list(_fill(layout.repository, values))
+    segments = list(_fill(layout.repository, values)) if source.repository else []
     for snippet in source.snippets:
         segments += _fill(layout.file, {"path": snippet.path, "text": snippet.text})
     segments += _fill(layout.current, {"path": source.path})

@@ -27,10 +27,10 @@ async def test_an_answer_comes_from_the_engine_with_its_reason_and_model():
     assert {"window_ms", "first_ms", "engine_ms", "total_ms"} <= completion.timings.keys()
 
 
-async def test_the_prompt_holds_both_sides_of_the_cursor():
+async def test_the_prompt_holds_the_path_and_both_sides_of_the_cursor():
     engine = FakeEngine("1")
     await CompletionProvider().complete(query("before = ‸\nafter = 2\n"), engine)
-    assert engine.prompt_text() == "before = |\nafter = 2\n"
+    assert engine.prompt_text() == "work\n|a.py\n|before = |\nafter = 2\n"
     assert engine.requests[0].cache_key == URI
     assert engine.requests[0].heal
 
@@ -202,5 +202,6 @@ async def test_a_speed_that_wavers_does_not_move_the_window():
     for number, speed in enumerate((1000.0, 1130.0, 3000.0)):
         engine.served = dataclasses.replace(QWEN_INFO, prefill_speed=speed)
         await provider.complete(query(f"{lines}x{number} = ‸\n"), engine)
-        prompts.append(engine.prompt_text().partition("\n")[0])
+        _repository, _path, prefix, _suffix = engine.prompt_text().split("|")
+        prompts.append(prefix.partition("\n")[0])
     assert prompts[0] == prompts[1] != prompts[2]

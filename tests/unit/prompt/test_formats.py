@@ -63,3 +63,14 @@ def test_a_mistral_model_is_codestral_only_by_its_name() -> None:
 def test_orders() -> None:
     assert FORMATS["plain"].order is Order.PREFIX_ONLY
     assert FORMATS["codestral"].order is Order.SPM
+
+
+def test_without_a_path_there_is_no_header() -> None:
+    assert written(Source("a", "b"), "qwen2.5-coder") == [
+        "«<|fim_prefix|>»", "a", "«<|fim_suffix|>»", "b", "«<|fim_middle|>»"
+    ]  # fmt: skip
+
+
+def test_without_a_repository_there_is_no_name() -> None:
+    header = written(Source("a", "b", path="x.py"), "qwen2.5-coder")[:2]
+    assert header == ["«<|file_sep|>»", "x.py\n"]
