@@ -101,11 +101,11 @@ def test_an_edit_to_an_unknown_document_changes_nothing():
 
 
 def test_a_path_is_named_below_the_innermost_folder():
-    roots = ["/work", "/work/app", "/other"]
-    assert locate("/work/app/src/a.py", roots) == ("src/a.py", "app")
+    roots = ["/home", "/home/app", "/other"]
+    assert locate("/home/app/src/a.py", roots) == ("src/a.py", "app")
     assert locate("/elsewhere/a.py", roots) == ("a.py", "")
     assert locate(None, roots) == ("", "")
-    assert locate("/workshop/a.py", roots) == ("a.py", "")
+    assert locate("/homestead/a.py", roots) == ("a.py", "")
 
 
 def test_a_malformed_uri_lies_nowhere():

@@ -88,7 +88,7 @@ async def test_the_selected_item_is_completed_as_if_it_were_accepted():
 async def test_the_path_is_the_repositorys():
     engine = FakeEngine("1")
     session = session_with(engine)
-    placed = request("x = ‸", path="/work/app/a.py", roots=("/work",))
+    placed = request("x = ‸", path="/home/app/a.py", roots=("/home",))
     assert (await session.complete(placed))[1].reason is Reason.SHOWN
 
 

@@ -11,7 +11,7 @@ from lsp_server.prompt.assemble import Source
 from lsp_server.prompt.formats import PLAIN
 from tests.fakes import QWEN_INFO, FakeEngine
 
-URI = "file:///work/a.py"
+URI = "file:///home/dev/a.py"
 
 
 def query(document, *, uri=URI, automatic=True, adapter=None):
