@@ -33,17 +33,17 @@ class HttpEngine:
     async def info(self) -> EngineInfo:
         """What was served when it was last asked, at most half a minute ago."""
         if self._info is None or time.monotonic() - self._asked > INFO_SECONDS:
-            self._info = await self.ask_info()
+            return await self.ask_info()
         return self._info
 
     async def ask_info(self) -> EngineInfo:
-        """What is served now."""
-        self._asked = time.monotonic()
+        """What is served now, remembered for :meth:`info`."""
         base, *others = (await self._transport.get("/v1/models"))["data"]
         meta = base.get("meta") or {}
         if self._info is not None and self._info.model != base["id"]:
             self._forget()  # another model gives the same control tokens other ids
-        return EngineInfo(
+        self._asked = time.monotonic()
+        self._info = EngineInfo(
             model=base["id"],
             fim=FORMATS.get(meta.get("fim_format", ""), PLAIN),
             context=base.get("max_model_len", 0),
@@ -52,6 +52,7 @@ class HttpEngine:
             adapters=tuple(entry["id"] for entry in others),
             size=meta.get("size", 0),
         )
+        return self._info
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text on its own."""

@@ -13,6 +13,9 @@ from .openai import timings_of
 from .runtime import Lease, Runtime
 from .sampling import Sampling
 
+HEADER_TOKENS = 16
+"""Granted to a snippet's control tokens and path."""
+
 
 def work_of(body: InfillBody, lease: Lease) -> Work:
     """The work that an infill request asks for.
@@ -26,10 +29,11 @@ def work_of(body: InfillBody, lease: Lease) -> Work:
     snippets = tuple(Snippet(extra.filename or "tmp", extra.text) for extra in body.input_extra)
     output = body.n_predict if body.n_predict >= 0 else runtime.context // 4
     room = runtime.context - min(output, runtime.context // 2) - 64
-    room -= sum(len(vocabulary.tokenize(snippet.text)) + 16 for snippet in snippets)
-    while snippets and room < runtime.context // 4:
-        room += len(vocabulary.tokenize(snippets[0].text)) + 16
-        snippets = snippets[1:]
+    sizes = [len(vocabulary.tokenize(snippet.text)) + HEADER_TOKENS for snippet in snippets]
+    dropped = 0
+    while dropped < len(sizes) and room - sum(sizes[dropped:]) < runtime.context // 4:
+        dropped += 1  # the oldest come first
+    snippets, room = snippets[dropped:], room - sum(sizes[dropped:])
     suffix = 0 if fim.order is Order.PREFIX_ONLY else room // 4
     budget = Budget(prefix=room - suffix, suffix=suffix, output=output)
     source = Source(body.input_prefix + body.prompt, body.input_suffix, snippets=snippets)

@@ -410,3 +410,22 @@ async def test_adapters_come_and_go_under_load(
     done.set()
     assert sum(await asyncio.gather(*users)) > 0
     await engine.unload_adapter("hot")
+
+
+async def test_looking_at_the_engine_renews_what_the_client_knows(engine: HttpEngine) -> None:
+    known = await engine.info()
+    asked = await engine.ask_info()
+    assert asked is not known
+    assert await engine.info() is asked
+
+
+async def test_infill_drops_the_oldest_snippets_that_do_not_fit(http: httpx.AsyncClient) -> None:
+    snippet = {"text": "value = compute(1)\n" * 60, "filename": "a.py"}
+    body = {
+        "input_prefix": "x = ",
+        "input_suffix": "",
+        "n_predict": 1,
+        "input_extra": [snippet] * 9,
+    }
+    response = await http.post("/infill", json=body)
+    assert response.status_code == 200
