@@ -1,6 +1,7 @@
 """From what a request calls a prompt to token ids."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..errors import EngineRequestError
 from ..prompt.assemble import compose
@@ -28,13 +29,17 @@ def prompts_of(body: CompletionBody) -> list[list[str | int]]:
     )
 
 
-def encode(
-    entries: Sequence[str | int], runtime: Runtime, *, suffix: str | None
-) -> tuple[list[int], int]:
-    """Token ids, and the index from which on they come from the prompt's last text.
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A prompt's token ids; those from ``start`` to before ``end`` are its last text."""
 
-    A prompt that ends in a control token has no such text: the index is the prompt's length.
-    """
+    tokens: list[int]
+    start: int
+    end: int
+
+
+def encode(entries: Sequence[str | int], runtime: Runtime, *, suffix: str | None) -> Encoded:
+    """The token ids of one prompt of a request."""
     if suffix is not None:
         if len(entries) != 1 or not isinstance(entries[0], str):
             raise EngineRequestError("With a suffix, the prompt is one text.", param="prompt")
@@ -42,7 +47,7 @@ def encode(
     if len(entries) == 1 and isinstance(entries[0], str):
         return segment_tokens(runtime, (Text(entries[0]),))
     tokens: list[int] = []
-    boundary = 0
+    start = end = 0
     for entry in entries:
         if isinstance(entry, int):
             if not 0 <= entry < runtime.vocabulary.size:
@@ -51,11 +56,11 @@ def encode(
                     param="prompt",
                 )
             tokens.append(entry)
-            boundary = len(tokens)
         else:
-            boundary = len(tokens)
+            start = len(tokens)
             tokens += runtime.vocabulary.tokenize(entry)
-    return tokens, boundary
+            end = len(tokens)
+    return Encoded(tokens, start, end)
 
 
 def fim_segments(runtime: Runtime, prefix: str, suffix: str) -> tuple[Segment, ...]:
@@ -71,13 +76,13 @@ def fim_segments(runtime: Runtime, prefix: str, suffix: str) -> tuple[Segment, .
     return (*bos, *compose(fim, prefix, suffix))
 
 
-def segment_tokens(runtime: Runtime, segments: Sequence[Segment]) -> tuple[list[int], int]:
-    """Token ids of a prompt's segments, and where its last text begins, as :func:`encode`.
+def segment_tokens(runtime: Runtime, segments: Sequence[Segment]) -> Encoded:
+    """The token ids of a prompt's segments.
 
     User text can never become a control token. BOS comes first if the vocabulary wants one.
     """
     tokens: list[int] = []
-    boundary = 0
+    start = end = 0
     for segment in segments:
         if isinstance(segment, Special):
             token = runtime.special(segment.token)
@@ -88,18 +93,34 @@ def segment_tokens(runtime: Runtime, segments: Sequence[Segment]) -> tuple[list[
                     status=501,
                 )
             tokens.append(token)
-            boundary = len(tokens)
         else:
-            boundary = len(tokens)
+            start = len(tokens)
             tokens += runtime.vocabulary.tokenize(segment.text)
+            end = len(tokens)
     bos = runtime.vocabulary.bos
     if tokens and bos is not None and tokens[0] != bos:
-        return [bos, *tokens], boundary + 1
-    return tokens, boundary
+        return Encoded([bos, *tokens], start + 1, end + 1)
+    return Encoded(tokens, start, end)
 
 
-def heal(runtime: Runtime, tokens: list[int], boundary: int) -> tuple[list[int], bytes]:
-    """What is kept of a prompt, and the text that the answer must begin with."""
-    kept, required = take_back(tokens, boundary, runtime.vocabulary.pieces)
+def heal(runtime: Runtime, prompt: Encoded) -> tuple[list[int], bytes]:
+    """What is kept of a prompt, and the text that the answer must begin with.
+
+    A prompt is healed where it ends in text, and where it ends in a prefix and the middle token of
+    a family that was trained so; the middle token then stays behind what is kept.
+    """
+    end = prompt.tokens[prompt.end :]
+    if end and not _ends_in_prefix(runtime, prompt):
+        return prompt.tokens, b""
+    kept, required = take_back(prompt.tokens[: prompt.end], prompt.start, runtime.vocabulary.pieces)
     # A document that is one unfinished word: the model starts as after another document's end.
-    return kept or [runtime.vocabulary.separator], required
+    return [*kept, *end] or [runtime.vocabulary.separator], required
+
+
+def _ends_in_prefix(runtime: Runtime, prompt: Encoded) -> bool:
+    """Whether the last text is a prefix between the two control tokens that belong around it."""
+    around = runtime.served.fim.around_prefix
+    if around is None or not 0 < prompt.start < prompt.end:
+        return False
+    found = [prompt.tokens[prompt.start - 1], *prompt.tokens[prompt.end :]]
+    return found == [runtime.special(token) for token in around]

@@ -4,29 +4,32 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from ..prompt.assemble import Snippet, Source, assemble
-from ..prompt.formats import Order
+from ..prompt.formats import FimFormat, Order, Text
 from ..prompt.window import Budget
 from .encode import heal, segment_tokens
 from .generation import Delta, Event, Finished, Work
-from .messages import InfillBody
+from .messages import InfillBody, InfillExtra
 from .openai import timings_of
 from .runtime import Lease, Runtime
 from .sampling import Sampling
 
 HEADER_TOKENS = 16
 """Granted to a snippet's control tokens and path."""
+PROJECT, FILE, CHUNK = "myproject", "filename", "tmp"
+"""What llama.cpp's server calls what its clients do not name."""
 
 
 def work_of(body: InfillBody, lease: Lease) -> Work:
     """The work that an infill request asks for.
 
     The window is cut by the code that serves an editor: three quarters of the context for the
-    prefix, one for the suffix. A model without FIM tokens continues the prefix.
+    prefix, one for the suffix. A model without FIM tokens continues the prefix. Snippets are laid
+    out as llama.cpp's server does, for families that mark files.
     """
     runtime = lease.runtime
     adapters = lease.adapters(body.model)
     fim, vocabulary = runtime.served.fim, runtime.vocabulary
-    snippets = tuple(Snippet(extra.filename or "tmp", extra.text) for extra in body.input_extra)
+    snippets = tuple(_snippet(extra, fim) for extra in body.input_extra)
     output = body.n_predict if body.n_predict >= 0 else runtime.context // 4
     room = runtime.context - min(output, runtime.context // 2) - 64
     sizes = [len(vocabulary.tokenize(snippet.text)) + HEADER_TOKENS for snippet in snippets]
@@ -36,12 +39,13 @@ def work_of(body: InfillBody, lease: Lease) -> Work:
     snippets, room = snippets[dropped:], room - sum(sizes[dropped:])
     suffix = 0 if fim.order is Order.PREFIX_ONLY else room // 4
     budget = Budget(prefix=room - suffix, suffix=suffix, output=output)
-    source = Source(body.input_prefix + body.prompt, body.input_suffix, snippets=snippets)
+    names = {"path": FILE, "repository": PROJECT} if snippets else {}
+    source = Source(body.input_prefix + body.prompt, body.input_suffix, snippets=snippets, **names)
     prompt = assemble(
         source, fim, budget, lambda lines: [len(vocabulary.tokenize(line)) for line in lines]
     )
-    tokens, boundary = segment_tokens(runtime, prompt.segments)
-    tokens, required = heal(runtime, tokens, boundary) if tokens else ([vocabulary.separator], b"")
+    encoded = segment_tokens(runtime, prompt.segments)
+    tokens, required = heal(runtime, encoded) if encoded.tokens else ([vocabulary.separator], b"")
     runtime.check(tokens)
     return Work(
         tokens=tokens,
@@ -54,6 +58,16 @@ def work_of(body: InfillBody, lease: Lease) -> Work:
         indent=body.n_indent,
         max_ms=body.t_max_predict_ms,
     )
+
+
+def _snippet(extra: InfillExtra, fim: FimFormat) -> Snippet:
+    """A chunk as llama.cpp's server lays it out: its clients end every chunk with a newline, which
+    a layout that ends files with one must not double.
+    """
+    last = fim.repository.file[-1] if fim.repository and fim.repository.file else None
+    ends = isinstance(last, Text) and last.text.endswith("{text}\n")
+    text = extra.text.removesuffix("\n") if ends else extra.text
+    return Snippet(extra.filename or CHUNK, text)
 
 
 class InfillAnswer:

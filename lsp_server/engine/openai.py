@@ -25,10 +25,10 @@ def works_of(body: CompletionBody, lease: Lease) -> list[Work]:
     stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop)
     works: list[Work] = []
     for entries in prompts_of(body):
-        tokens, boundary = encode(entries, runtime, suffix=body.suffix)
-        required = b""
+        prompt = encode(entries, runtime, suffix=body.suffix)
+        tokens, required = prompt.tokens, b""
         if body.token_healing and tokens:
-            tokens, required = heal(runtime, tokens, boundary)
+            tokens, required = heal(runtime, prompt)
         runtime.check(tokens)
         works += [
             Work(

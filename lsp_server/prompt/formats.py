@@ -70,7 +70,8 @@ class FimFormat:
 
     ``layout`` holds :class:`Special`, :class:`Text` and :class:`Part` entries. ``bos`` is laid
     before everything else. ``stops`` are control tokens that end the middle besides the
-    vocabulary's own end-of-generation tokens.
+    vocabulary's own end-of-generation tokens. ``heals_before_middle`` marks a family that was
+    trained with the tokens of an unfinished word moved behind its middle token.
     """
 
     name: str
@@ -78,6 +79,24 @@ class FimFormat:
     bos: Special | None = None
     stops: tuple[str, ...] = ()
     repository: RepositoryLayout | None = None
+    heals_before_middle: bool = False
+
+    @property
+    def heals(self) -> bool:
+        """Whether the tokens of an unfinished word may be taken back from the prefix's end."""
+        return self.heals_before_middle or self.layout[-1] is Part.PREFIX
+
+    @property
+    def around_prefix(self) -> tuple[str, str] | None:
+        """The control tokens right before and right after a prefix that ends the layout, for a
+        family that heals there.
+        """
+        if not self.heals_before_middle:
+            return None
+        *_, opening, _prefix, middle = self.layout
+        if not isinstance(opening, Special) or not isinstance(middle, Special):
+            raise TypeError(f"{self.name} has no control tokens around its prefix")
+        return opening.token, middle.token
 
     @property
     def order(self) -> Order:
@@ -126,6 +145,20 @@ QWEN = FimFormat(
            "<|repo_name|>", "<|file_sep|>", "<|im_start|>", "<|im_end|>", "<|endoftext|>"),
     repository=_QWEN_REPOSITORY,
 )  # fmt: skip
+
+STARTER = FimFormat(
+    "tenon-starter",
+    _spm("<issue_comment>", "<issue_start>", "<issue_closed>"),
+    stops=("<issue_start>", "<issue_comment>", "<issue_closed>", "<repo_name>", "<file_sep>",
+           "<|endoftext|>", "<|im_end|>", "<|im_start|>"),
+    repository=RepositoryLayout(
+        repository=(Special("<repo_name>"), Text("{name}\n")),
+        file=(Special("<file_sep>"), Text("{path}\n{text}\n")),
+        current=(Special("<file_sep>"), Text("{path}\n")),
+    ),
+    heals_before_middle=True,
+)  # fmt: skip
+"""Tenon's own starter: control tokens that its vocabulary never used, taught by Tenon's recipe."""
 
 _FORMATS = (
     PLAIN,
@@ -181,6 +214,7 @@ _FORMATS = (
         stops=("<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>", "<[end▁of▁sentence]>",
                "<[PAD▁TOKEN]>", "<[SEP▁TOKEN]>", "<[begin▁of▁sentence]>"),
     ),
+    STARTER,
 )  # fmt: skip
 
 FORMATS: dict[str, FimFormat] = {entry.name: entry for entry in _FORMATS}
@@ -223,6 +257,7 @@ def recognise(vocabulary: Collection[str], name: str = "") -> FimFormat | None:
 
 # What a model's name says where its vocabulary cannot be seen (a remote engine).
 _NAMED = (
+    ("tenon-starter", "tenon-starter"),
     ("codegemma", "codegemma"),
     ("codestral", "codestral"),
     ("mellum", "mellum"),

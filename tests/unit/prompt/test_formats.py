@@ -38,7 +38,7 @@ def test_segments(name: str) -> None:
     assert FORMATS[name].order.value == golden["order"]
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"plain"}))
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"plain", "tenon-starter"}))
 def test_a_vocabulary_with_its_tokens_is_recognised(name: str) -> None:
     vocabulary = {*FORMATS[name].specials, *FORMATS[name].stops, "x"}
     repository = FORMATS[name].repository
@@ -49,6 +49,21 @@ def test_a_vocabulary_with_its_tokens_is_recognised(name: str) -> None:
     found = recognise(vocabulary, name)
     assert found is not None
     assert found.name == name
+
+
+def test_the_starters_vocabulary_does_not_tell_so_its_file_does() -> None:
+    fim = FORMATS["tenon-starter"]
+    assert recognise({*fim.specials, *fim.stops, "<reponame>", "<filename>"}, "smollm2") is None
+
+
+def test_which_families_heal_and_where() -> None:
+    assert {name for name, fim in FORMATS.items() if fim.heals} == {
+        "plain",
+        "codestral",
+        "tenon-starter",
+    }
+    assert FORMATS["tenon-starter"].around_prefix == ("<issue_start>", "<issue_closed>")
+    assert FORMATS["codestral"].around_prefix is None
 
 
 def test_an_ordinary_vocabulary_is_not_recognised() -> None:

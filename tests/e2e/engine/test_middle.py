@@ -1,0 +1,112 @@
+"""A family that is trained with unfinished words behind its middle token, on the real engine.
+
+The weights are the plain starter's: what is taken back, kept and laid out does not depend on them.
+"""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from lsp_server.completion.engine import GenerationRequest
+from lsp_server.engine.launcher import EngineOptions, RunningEngine, find_or_start
+from lsp_server.prompt.assemble import Prompt, compose
+from lsp_server.prompt.formats import FORMATS
+from lsp_server.store.models import ModelStore
+from lsp_server.store.paths import StorePaths
+from tests.e2e.engine.conftest import end_engine
+from tests.starter import starter_file
+
+FIM = FORMATS["tenon-starter"]
+PREFIX_ID, SUFFIX_ID, MIDDLE_ID = 8, 9, 10
+BEFORE, AFTER = "def double(x):\n    retu", "\n\nprint(double(2))\n"
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorePaths]:
+    paths = StorePaths(tmp_path_factory.mktemp("taught") / "home")
+    store = ModelStore(paths)
+    store.import_file(starter_file(), "taught", FIM.name)
+    store.choose("taught")
+    yield paths
+    end_engine(paths)
+
+
+@pytest.fixture
+async def running(taught: StorePaths) -> RunningEngine:
+    return await find_or_start(taught, EngineOptions(context=1024))
+
+
+async def complete(http: httpx.AsyncClient, **body: object) -> dict:
+    response = await http.post("/v1/completions", json={"temperature": 0} | body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def tokens(http: httpx.AsyncClient, text: str) -> list[int]:
+    return (await http.post("/tokenize", json={"content": text})).json()["tokens"]
+
+
+async def test_the_unfinished_word_moves_behind_the_middle_token(http: httpx.AsyncClient) -> None:
+    suffix, prefix = await tokens(http, AFTER), await tokens(http, BEFORE)
+    kept = await tokens(http, "def double(x):\n   ")
+    assert prefix[: len(kept)] == kept
+    answers = [
+        await complete(http, prompt=prompt, max_tokens=2, token_healing=True, logprobs=0, **more)
+        for prompt, more in (
+            ([SUFFIX_ID, AFTER, PREFIX_ID, BEFORE, MIDDLE_ID], {}),
+            (BEFORE, {"suffix": AFTER}),
+        )
+    ]
+    for answer in answers:
+        assert answer["choices"][0]["text"].startswith("rn")
+        assert answer["usage"]["prompt_tokens"] == len(suffix) + len(kept) + 3
+    # What the model read is exactly this, and its first token was a whole word.
+    word = answers[0]["choices"][0]["logprobs"]["tokens"][0]
+    assert word.startswith(" return")
+    read = [SUFFIX_ID, *suffix, PREFIX_ID, *kept, MIDDLE_ID, *await tokens(http, word)]
+    rest = (await complete(http, prompt=read, max_tokens=1))["choices"][0]["text"]
+    assert answers[0]["choices"][0]["text"] == word.removeprefix(" retu") + rest
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        [PREFIX_ID, AFTER, SUFFIX_ID, BEFORE, MIDDLE_ID],  # another order: what ends is a suffix
+        [SUFFIX_ID, BEFORE, PREFIX_ID, MIDDLE_ID],  # nothing before the cursor
+        [SUFFIX_ID, AFTER, PREFIX_ID, BEFORE, MIDDLE_ID, MIDDLE_ID],
+        [SUFFIX_ID, AFTER, PREFIX_ID, "if x:\n", MIDDLE_ID],  # a line start
+    ],
+)
+async def test_other_prompts_are_left_alone(
+    http: httpx.AsyncClient, prompt: list[int | str]
+) -> None:
+    lengths = [
+        (await complete(http, prompt=prompt, max_tokens=1, token_healing=heal))["usage"][
+            "prompt_tokens"
+        ]
+        for heal in (True, False)
+    ]
+    assert lengths[0] == lengths[1]
+
+
+async def test_typing_inside_a_word_computes_one_token(running: RunningEngine) -> None:
+    engine = running.connect()
+    before = "import os\n" * 40 + "def walk(folder):\n    for name in os.li"
+    costs = []
+    for typed in ("", "s", "st", "std", "std(", "std(folder", "std(folder)"):
+        prompt = Prompt(compose(FIM, before + typed, AFTER), FIM.stops)
+        request = GenerationRequest(prompt, 1, cache_key="typing.py")
+        *_, last = [chunk async for chunk in engine.generate(request)]
+        costs.append((last.timings["cache_n"], last.timings["prompt_n"]))
+    await engine.aclose()
+    first, *later = costs
+    assert first[0] == 0
+    assert [computed for _, computed in later[:3]] == [1, 1, 1], costs
+    assert all(computed <= 5 for _, computed in later), costs
+
+
+async def test_infill_heals_there_too(http: httpx.AsyncClient) -> None:
+    body = {"input_prefix": BEFORE, "input_suffix": AFTER, "n_predict": 2}
+    answer = (await http.post("/infill", json=body)).json()
+    assert answer["content"].startswith("rn")
