@@ -14,7 +14,7 @@ class EngineInfo:
 
     ``context`` is the longest prompt plus answer of one request, in tokens; speeds are tokens per
     second as measured on this machine (0 where the engine does not say); ``adapters`` are the
-    names it has loaded. ``size`` is the model file's, in bytes.
+    names it has loaded. ``size`` (bytes) and ``sha256`` are the model file's.
     """
 
     model: str
@@ -24,11 +24,12 @@ class EngineInfo:
     decode_speed: float = 0.0
     adapters: tuple[str, ...] = ()
     size: int = 0
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One prompt to continue greedily.
+    """One prompt to continue: greedily, or drawn at a ``temperature``, repeatable by its ``seed``.
 
     ``cache_key`` names the sequence that this request belongs to (a file), so that its KV cache is
     found again. ``heal`` asks for token healing at the prompt's end. Lower ``priority`` goes
@@ -42,6 +43,8 @@ class GenerationRequest:
     cache_key: str = ""
     heal: bool = True
     priority: int = 0
+    temperature: float = 0.0
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

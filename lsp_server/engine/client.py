@@ -1,7 +1,7 @@
 """A completion engine over HTTP, for whoever asks: the language server, a command, the trainer."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class HttpEngine:
             decode_speed=meta.get("decode_speed", 0.0),
             adapters=tuple(entry["id"] for entry in others),
             size=meta.get("size", 0),
+            sha256=meta.get("sha256", ""),
         )
         return self._info
 
@@ -80,14 +81,15 @@ class HttpEngine:
         ]
         return texts
 
-    async def generate(self, request: GenerationRequest) -> AsyncIterator[Chunk]:
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """Stream the answer; closing the iterator closes the connection, which frees the engine."""
         body = {
             # By name, so that a prompt in one model's format is never answered by another.
             "model": request.adapter or (await self.info()).model,
             "prompt": await self._mixed(request.prompt),
             "max_tokens": request.max_tokens,
-            "temperature": 0,
+            "temperature": request.temperature,
+            "seed": request.seed,
             "stop": list(request.stop),
             "stream": True,
             "logprobs": 0,
@@ -121,6 +123,35 @@ class HttpEngine:
         answer = await self._transport.post("/v1/completions", body)
         scores: list[float | None] = answer["choices"][0]["logprobs"]["token_logprobs"]
         return scores
+
+    async def score_answer(
+        self,
+        prompt: Prompt,
+        answer: str,
+        *,
+        adapter: str | None = None,
+        cache_key: str = "",
+        priority: int = 1,
+    ) -> list[float]:
+        """Natural-log probability of each token of ``answer``, were it to follow ``prompt``.
+
+        With token healing, as for an answer that is generated: tokens that repeat what was taken
+        back count too, each among those that healing chooses from. Where ``cache_key`` holds the
+        prompt's KV cache, it is used.
+        """
+        if not answer:
+            return []
+        body = {
+            "model": adapter or (await self.info()).model,
+            "prompt": await self._mixed(prompt),
+            "answer": answer,
+            "logprobs": 0,
+            "priority": priority,
+            "prompt_cache_key": cache_key,
+            "token_healing": True,
+        }
+        logprobs = (await self._transport.post("/v1/completions", body))["choices"][0]["logprobs"]
+        return [score for score in logprobs["token_logprobs"] if score is not None]
 
     async def load_adapter(
         self, name: str, path: Path, *, scale: float = 1.0, replace: bool = False

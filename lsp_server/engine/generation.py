@@ -30,11 +30,12 @@ class LoadedAdapter:
 class Work:
     """What one generation does, in tokens.
 
-    ``required`` is text that the answer must begin with (token healing) and that is not returned.
+    ``required`` is text that the answer must begin with (token healing) and that is not returned;
+    where an answer is scored, the same text begins at ``score_from``.
     ``echo`` is the prompt as its sender wrote it.
     ``logprobs`` is the number of alternatives wanted per token, or None. ``score_prompt`` asks for
-    the log-probabilities of the prompt itself. ``max_ms`` ends the answer at the first newline
-    after that many milliseconds of generating.
+    the log-probabilities of the prompt itself, from its token ``score_from`` on. ``max_ms`` ends
+    the answer at the first newline after that many milliseconds of generating.
     """
 
     tokens: list[int]
@@ -46,6 +47,7 @@ class Work:
     ignore_ends: bool = False
     logprobs: int | None = None
     score_prompt: bool = False
+    score_from: int = 0
     adapters: tuple[LoadedAdapter, ...] = ()
     cache_key: str = ""
     indent: int = 0
@@ -99,7 +101,9 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class PromptScored:
-    """The prompt's own scores, before any delta: one per token, the first without a figure."""
+    """The prompt's own scores, before any delta: one per token that was asked for. The prompt's
+    very first token has no figure.
+    """
 
     scores: tuple[TokenScore, ...]
 
@@ -149,28 +153,30 @@ class Generation:
     ) -> Iterator[None]:
         tokens, timings = self._work.tokens, self._timings
         # The last token is computed again even when it is cached: its logits are needed.
-        shared = 0 if self._work.score_prompt else shared_prefix(sequence.tokens, tokens)
+        shared = shared_prefix(sequence.tokens, tokens)
+        # Token n is scored by the logits after token n - 1, which therefore must be computed.
+        wanted = self._work.score_from if self._work.score_prompt else len(tokens) + 1
+        shared = min(shared, max(wanted - 1, 0))
         kept = context.truncate(sequence.number, min(shared, len(tokens) - 1))
         del sequence.tokens[kept:]
         timings.cache_n, timings.prompt_n = kept, len(tokens) - kept
-        if self._work.score_prompt:
+        if wanted == 0:
             scores.append(TokenScore(tokens[0], None))
+        required = self._work.required if wanted else b""  # of a scored answer alone
         started = time.perf_counter()
         for start in range(kept, len(tokens), context.chunk):
             chunk = tokens[start : start + context.chunk]
-            context.decode(
-                chunk,
-                position=start,
-                sequence=sequence.number,
-                every_logit=self._work.score_prompt,
-            )
+            scored = start + len(chunk) >= wanted
+            context.decode(chunk, position=start, sequence=sequence.number, every_logit=scored)
             sequence.tokens += chunk
-            if self._work.score_prompt:
-                following = tokens[start + 1 : start + 1 + len(chunk)]
-                for index, token in enumerate(following):
+            if scored:
+                first = max(wanted - start - 1, 0)
+                following = tokens[start + first + 1 : start + 1 + len(chunk)]
+                for index, token in enumerate(following, first):
                     logits = context.logits(index)
-                    logprob = float(logits[token]) - log_sum_exp(logits)
-                    scores.append(self._score(logits, token, logprob))
+                    total = self._total(logits, token, required)
+                    required = required[len(self._vocabulary.pieces[token]) :]
+                    scores.append(self._score(logits, token, float(logits[token]) - total))
             timings.prompt_ms = 1000 * (time.perf_counter() - started)
             yield
 
@@ -210,6 +216,14 @@ class Generation:
             yield
         self._emit(Delta(answer.finish(), replace(timings)))
         return reason
+
+    def _total(self, logits: Logits, token: int, required: bytes) -> float:
+        """Of what a scored token's probability is a part: of the tokens that healing would choose
+        among, if it would; else of all.
+        """
+        if required and token in (allowed := self._index.allowed(required)):
+            return log_sum_exp(logits[allowed])
+        return log_sum_exp(logits)
 
     def _score(self, logits: Logits, token: int, logprob: float) -> TokenScore:
         count = self._work.logprobs

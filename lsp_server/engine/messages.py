@@ -29,6 +29,9 @@ class StreamOptions(msgspec.Struct, frozen=True):
 class CompletionBody(msgspec.Struct, frozen=True, kw_only=True):
     """``POST /v1/completions``; beyond OpenAI: vLLM's ``priority``, ``stop_token_ids``,
     ``ignore_eos``, ``top_k``, ``min_p``; llama.cpp's ``timings_per_token``; and ``token_healing``.
+
+    So is ``answer``: a text that is scored in place of one that is generated, token by token as
+    the model would have written it behind this prompt, which may come from the KV cache.
     """
 
     prompt: Prompt
@@ -45,6 +48,7 @@ class CompletionBody(msgspec.Struct, frozen=True, kw_only=True):
     stream_options: StreamOptions = StreamOptions()
     logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     echo: bool = False
+    answer: str | None = None
     stop: str | Annotated[list[str], msgspec.Meta(max_length=16)] = ""
     presence_penalty: _Penalty = 0.0
     frequency_penalty: _Penalty = 0.0

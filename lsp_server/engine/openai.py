@@ -29,21 +29,27 @@ def works_of(body: CompletionBody, lease: Lease) -> list[Work]:
         tokens, required = prompt.tokens, b""
         if body.token_healing and tokens:
             tokens, required = heal(runtime, prompt)
+        score_from = 0
+        if body.answer is not None:
+            score_from = len(tokens)
+            answer = required.decode("utf-8", "replace") + body.answer
+            tokens = tokens + runtime.vocabulary.tokenize(answer)
         runtime.check(tokens)
         works += [
             Work(
                 tokens=tokens,
-                max_tokens=body.max_tokens,
+                max_tokens=body.max_tokens if body.answer is None else 0,
                 sampling=_sampling(body, runtime, copy),
                 required=required,
                 stops=stops,
                 stop_tokens=runtime.stop_tokens | frozenset(body.stop_token_ids),
                 ignore_ends=body.ignore_eos,
                 logprobs=body.logprobs,
-                score_prompt=body.echo and body.logprobs is not None,
+                score_prompt=body.logprobs is not None and (body.echo or body.answer is not None),
+                score_from=score_from,
                 adapters=adapters,
                 cache_key=body.prompt_cache_key,
-                echo=_written(entries, runtime) if body.echo else "",
+                echo=_echo(body, entries, runtime),
             )
             for copy in range(body.n)
         ]
@@ -232,6 +238,13 @@ def _sampling(body: CompletionBody, runtime: Runtime, copy: int) -> Sampling:
         body.logit_bias,
         None if body.seed is None else body.seed + copy,
     )
+
+
+def _echo(body: CompletionBody, entries: Sequence[str | int], runtime: Runtime) -> str:
+    """What stands before the text that is generated."""
+    if body.answer is not None:
+        return body.answer
+    return _written(entries, runtime) if body.echo else ""
 
 
 def _written(entries: Sequence[str | int], runtime: Runtime) -> str:

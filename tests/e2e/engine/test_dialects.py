@@ -99,6 +99,43 @@ async def test_scoring_gives_the_probability_of_every_prompt_token(
     assert await engine.score(ids, priority=0) == pytest.approx(first, abs=2e-2)
 
 
+async def test_an_answer_is_scored_with_its_prompt_from_the_cache(http: httpx.AsyncClient) -> None:
+    code, answer = CODE * 3, " - b\n\n\ndef multiply(a, b):\n" * 9
+    ids = (await http.post("/tokenize", json={"content": [code, answer]})).json()["tokens"]
+    whole = await complete(http, prompt=ids[0] + ids[1], echo=True, logprobs=0, max_tokens=0)
+    await complete(http, prompt=code, max_tokens=1, prompt_cache_key="scored")
+    scored = await complete(http, prompt=code, answer=answer, logprobs=1, prompt_cache_key="scored")
+    choice = scored["choices"][0]
+    assert choice["text"] == "".join(choice["logprobs"]["tokens"]) == answer
+    assert choice["logprobs"]["token_logprobs"] == pytest.approx(
+        whole["choices"][0]["logprobs"]["token_logprobs"][len(ids[0]) :], abs=0.05
+    )
+    assert scored["timings"]["cache_n"] == len(ids[0]) - 1
+
+
+async def test_a_healed_answer_is_scored_among_what_healing_chooses_from(
+    engine: HttpEngine,
+) -> None:
+    before, answer = "def add(a, b):\n    retu", "rn a + b\n"
+    scores = await engine.score_answer(Prompt((Text(before),)), answer, cache_key="healed")
+    healed, whole = await engine.tokenize([" return a + b\n", before + answer])
+    free = (await engine.score(whole))[-len(healed) :]
+    assert len(scores) == len(free)
+    assert scores[0] == pytest.approx(0, abs=0.01)  # nothing else begins with " retu"
+    assert free[0] < -0.1
+    assert scores[1:] == pytest.approx(free[1:], abs=0.05)
+
+
+async def test_samples_are_drawn_and_can_be_drawn_again(engine: HttpEngine) -> None:
+    async def draw(seed: int) -> str:
+        request = GenerationRequest(Prompt((Text(CODE),)), 12, temperature=1.5, seed=seed)
+        return "".join([chunk.text async for chunk in engine.generate(request)])
+
+    answers = [await draw(seed) for seed in (1, 1, 2, 3)]
+    assert answers[0] == answers[1]
+    assert len(set(answers)) > 1
+
+
 async def test_generated_logprobs_agree_with_scored_ones(http: httpx.AsyncClient) -> None:
     # Two tokens: longer answers are tokenised otherwise when they are sent back as text.
     generated = (await complete(http, prompt=CODE, max_tokens=2, logprobs=1))["choices"][0]
