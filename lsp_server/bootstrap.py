@@ -19,7 +19,7 @@ from .offers import OfferBook, recommendation
 from .session import Session
 from .settings import ServerSettings
 from .store.catalogue import STARTER, CatalogueEntry, load_catalogue
-from .store.download import pull
+from .store.download import pull, stages, starter_is_due
 from .store.models import ModelStore
 from .store.paths import StorePaths
 
@@ -112,6 +112,7 @@ class Bootstrap:
                 "stopped", f"The download of the starter model was stopped; {GO_ON}."
             )
             return
+        await self._renew_starter()
         await self._offer()
 
     async def _set_up(self) -> bool:
@@ -140,25 +141,42 @@ class Bootstrap:
         return True
 
     async def _ensure_model(self) -> None:
-        """The starter is fetched if no model is named, chosen or installed."""
+        """The starter is brought if it is what serves here and is not installed."""
         store = ModelStore(self._paths)
-        if self._session.settings.model or store.chosen() is not None:
-            return
-        if any(model.name == STARTER for model in store.installed()):
-            return
+        due = starter_is_due(store, self._session.settings.model)
+        if not due or store.find(STARTER) is not None:
+            return  # an older package's serves until the new one is whole
         self._session.setting_up("downloading", "The starter model is on its way.")
         await self._pull(store, load_catalogue()[STARTER])
         self._session.setting_up("starting", "The starter model has arrived.")
 
     async def _pull(self, store: ModelStore, entry: CatalogueEntry) -> None:
-        """Download in a thread, with progress in the editor; ended with the task."""
-        async with self._editor.progress(f"Tenon: downloading {entry.title}") as progress:
-            try:
-                work = partial(pull, store, entry, progress.report, progress.cancelled)
-                await asyncio.to_thread(work)
-            except asyncio.CancelledError:
-                progress.cancelled.set()
-                raise
+        """Bring a model in a thread, with progress in the editor; ended with the task."""
+        for stage in stages(store, entry):
+            async with self._editor.progress(f"Tenon: {stage.arriving}") as progress:
+                try:
+                    work = partial(pull, store, stage, progress.report, progress.cancelled)
+                    await asyncio.to_thread(work)
+                except asyncio.CancelledError:
+                    progress.cancelled.set()
+                    raise
+
+    async def _renew_starter(self) -> None:
+        """Make this package's starter while an older package's serves, and switch to it."""
+        supervisor, store = self._supervisor, ModelStore(self._paths)
+        settings = self._session.settings
+        due = not settings.engine_url and starter_is_due(store, settings.model)
+        if supervisor is None or not due or store.find(STARTER) is None:
+            return
+        try:
+            # Not before: the file that the engine may still be loading is deleted in the end.
+            await supervisor.wait_ready(LOADING_SECONDS)
+            await self._pull(store, load_catalogue()[STARTER])
+            await supervisor.switch_model(STARTER)
+        except DownloadCancelledError:
+            _log.info("the starter model was not renewed: the user stopped it")
+        except (TenonError, OSError) as error:
+            self._session.trouble(f"the starter model could not be renewed: {error}")
 
     async def _switch(self) -> None:
         """Serve the model that the settings name now; the old one serves until it has loaded."""

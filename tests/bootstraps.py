@@ -58,6 +58,9 @@ class FakeStore:
     def installed(self):
         return [load_catalogue()[name] for name in self.names]
 
+    def find(self, name):
+        return load_catalogue()[name] if name in self.names else None
+
     def chosen(self):
         return FakeStore.choice
 

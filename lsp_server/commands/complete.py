@@ -16,8 +16,7 @@ from ..engine.launcher import EngineOptions
 from ..engine.supervisor import EngineSupervisor
 from ..errors import DocumentError, EngineError
 from ..session import Session
-from ..store.catalogue import STARTER
-from ..store.download import ensure_starter
+from ..store.download import ensure_starter, starter_is_due
 from ..store.models import ModelStore
 from ..store.paths import StorePaths
 
@@ -112,9 +111,10 @@ def read_document(target: Target) -> str:
 async def complete(target: Target, text: str, paths: StorePaths) -> Completion:
     """Ask the user's engine, which is started if need be; raises ``TenonError``."""
     store = ModelStore(paths)
-    if store.chosen() is None and all(model.name != STARTER for model in store.installed()):
-        print("tenon: fetching the starter model (98 MB)", file=sys.stderr)
-        await asyncio.to_thread(ensure_starter, store)
+    if starter_is_due(store):
+        await asyncio.to_thread(
+            ensure_starter, store, lambda entry: print(f"tenon: {entry.arriving}", file=sys.stderr)
+        )
     session = Session(lambda _: None)
     supervisor = EngineSupervisor(EngineOptions(), paths, lambda _: None)
     path = target.path.absolute()

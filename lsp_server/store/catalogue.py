@@ -3,11 +3,14 @@
 Source of every figure: catalogue.toml, which says where each was seen.
 """
 
+import hashlib
 import tomllib
 from importlib import resources
 from typing import Literal
 
 import msgspec
+
+from ..errors import ModelError
 
 STARTER = "smollm2-135m"
 """The model that the package index itself can deliver, so that no hub is needed to begin."""
@@ -36,7 +39,10 @@ class CatalogueEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     is what the GGUF says, None if not seen. ``offered`` marks what may be recommended unasked.
 
     A hub file is pinned by ``sha256``, by a commit in ``revision``, or both. A wheel is pinned by
-    ``wheel_sha256`` and its ``member`` by ``sha256``.
+    ``wheel_sha256`` and its ``member`` by ``sha256``. A merged model is made on this machine, out
+    of the entry ``base`` and the file ``lora`` in this package, which ``lora_sha256`` pins;
+    ``recipe_version`` is the one of the recipe that trained it, ``served_type`` the ggml type of
+    the merged layers.
     """
 
     name: str
@@ -44,7 +50,7 @@ class CatalogueEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     license: str
     params: int
     fim: str
-    source: Literal["wheel", "hub"] = "hub"
+    source: Literal["wheel", "hub", "merged"] = "hub"
     architecture: str | None = None
     context: int | None = None
     size: int | None = None
@@ -59,6 +65,19 @@ class CatalogueEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     wheel_sha256: str | None = None
     wheel_size: int | None = None
     member: str | None = None
+    base: str | None = None
+    lora: str | None = None
+    lora_sha256: str | None = None
+    recipe_version: int | None = None
+    served_type: str | None = None
+
+    @property
+    def arriving(self) -> str:
+        """What pulling it does, for a progress display."""
+        if self.source == "merged":
+            return f"merging {self.title}"
+        size = f" ({self.size / 1e6:,.0f} MB)" if self.size else ""
+        return f"downloading {self.title}{size}"
 
     @property
     def untrainable_reason(self) -> str | None:
@@ -75,3 +94,27 @@ def load_catalogue() -> dict[str, CatalogueEntry]:
     rows = tomllib.loads(text)["model"]
     entries = msgspec.convert(rows, list[CatalogueEntry])
     return {entry.name: entry for entry in entries}
+
+
+def base_of(entry: CatalogueEntry) -> CatalogueEntry:
+    """The model that a merged one is made of."""
+    if entry.base is None:
+        raise ModelError(f"{entry.name} is not merged from another model")
+    return load_catalogue()[entry.base]
+
+
+def base_id(entry: CatalogueEntry) -> str:
+    """What a merged model was made of, as 64 hexadecimal digits; adapters belong to it.
+
+    The sha256 of five lines of ASCII, joined by LF without one at the end: ``tenon-base``, the
+    base's sha256, the LoRA's sha256, the recipe's version, the served type. The merged file's own
+    checksum would not do: its last bits follow from how a machine rounds a sum.
+    """
+    lines = (
+        "tenon-base",
+        str(base_of(entry).sha256),
+        str(entry.lora_sha256),
+        str(entry.recipe_version),
+        str(entry.served_type),
+    )
+    return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()

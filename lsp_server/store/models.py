@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import CorruptModelError, DownloadCancelledError, ModelError, UnknownModelError
 from .catalogue import CatalogueEntry, load_catalogue
-from .gguf_header import read_header
+from .gguf_header import BASE_ID, read_header
 from .integrity import Fingerprint, checksum
 from .manifest import (
     InstalledModel,
@@ -104,8 +104,10 @@ class ModelStore:
                 f"{entry.name} arrived with the sha256 {sha256} instead of {entry.sha256}: it was "
                 f"damaged or changed on its way; {again}"
             )
-        facts = Facts(entry.name, entry.fim, entry.license, entry.source, sha256)
-        return place(self.paths.models, facts, read_header(file), file, keep=keep)
+        header = read_header(file)
+        base_id = str(header.metadata[BASE_ID]) if entry.source == "merged" else None
+        facts = Facts(entry.name, entry.fim, entry.license, entry.source, sha256, base_id)
+        return place(self.paths.models, facts, header, file, keep=keep)
 
     def import_file(
         self, path: Path, name: str | None = None, fim: str | None = None

@@ -21,8 +21,9 @@ class Facts:
     name: str
     fim: str
     license: str | None
-    source: Literal["wheel", "hub", "file"]
+    source: Literal["wheel", "hub", "file", "merged"]
     sha256: str
+    base_id: str | None = None
 
 
 def place(
@@ -59,6 +60,7 @@ def place(
         architecture=header.architecture,
         source=facts.source,
         fingerprint=fingerprint,
+        base_id=facts.base_id,
     )
     write_manifest(folder, manifest)
     for left in folder.glob("*.gguf"):

@@ -1,11 +1,11 @@
-"""Which fill-in-the-middle format a GGUF wants, from the user, the catalogue or its vocabulary."""
+"""Which fill-in-the-middle format a GGUF wants: the user, the catalogue or the file says it."""
 
 from pathlib import Path
 
 from ..errors import UnknownFormatError
 from ..prompt.formats import FORMATS, recognise
 from .catalogue import CatalogueEntry
-from .gguf_header import GgufHeader
+from .gguf_header import FIM_FORMAT, GgufHeader
 
 
 def format_name(
@@ -14,14 +14,15 @@ def format_name(
     """A name in :data:`lsp_server.prompt.formats.FORMATS`.
 
     ``fim`` is what the user asked for, ``known`` the catalogue's entry for the same file. Raises
-    UnknownFormatError if neither says it and the vocabulary does not, or if the vocabulary lacks
-    tokens of the format that was asked for.
+    UnknownFormatError if neither says it, nor the file's metadata or vocabulary, or if the
+    vocabulary lacks tokens of the format that was asked for.
     """
     vocabulary = frozenset(header.vocabulary)
     if fim is None:
         if known is not None:
             return known.fim
-        found = recognise(vocabulary, f"{header.name} {path.stem}")
+        told = FORMATS.get(str(header.metadata.get(FIM_FORMAT)))
+        found = told or recognise(vocabulary, f"{header.name} {path.stem}")
         if found is None:
             raise UnknownFormatError(
                 f"cannot tell from {path.name} how it fills in the middle; run the import again "

@@ -119,3 +119,35 @@ async def test_closing_stops_a_download(tmp_path, pulled, monkeypatch):
     await asyncio.to_thread(begun.wait, 10)
     await starter.aclose()
     assert await asyncio.to_thread(stopped.wait, 10)
+
+
+async def test_an_older_packages_starter_serves_until_the_new_one_is_made(
+    tmp_path, pulled, monkeypatch
+):
+    """The engine is ready before anything is made, and switches to what was made."""
+    monkeypatch.setattr(bootstrap, "starter_is_due", lambda store, named: True)
+    serving = []
+
+    def pull(store, entry, progress, cancel):
+        [supervisor] = FakeSupervisor.made
+        serving.append((entry.name, supervisor.status.state, list(supervisor.switched)))
+
+    monkeypatch.setattr(bootstrap, "pull", pull)
+    session, _ = await run(tmp_path, raw={"offerModels": False})
+    *_, (name, state, switched) = serving
+    assert (name, state, switched) == (STARTER, "ready", [])
+    assert FakeSupervisor.made[0].switched == [STARTER]
+    assert session.status().state == "ready"
+
+
+async def test_a_starter_that_cannot_be_renewed_goes_on_serving(tmp_path, pulled, monkeypatch):
+    monkeypatch.setattr(bootstrap, "starter_is_due", lambda store, named: True)
+
+    def pull(*_):
+        raise DownloadError("the disk is full")
+
+    monkeypatch.setattr(bootstrap, "pull", pull)
+    session, _ = await run(tmp_path, raw={"offerModels": False})
+    assert FakeSupervisor.made[0].switched == []
+    assert session.status().state == "ready"
+    assert "could not be renewed: the disk is full" in session.status().last_error

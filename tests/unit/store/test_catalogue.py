@@ -4,8 +4,15 @@ import msgspec
 import pytest
 
 from lsp_server.prompt.formats import FORMATS
-from lsp_server.store.catalogue import STARTER, CatalogueEntry, load_catalogue, untrainable_reason
+from lsp_server.store.catalogue import (
+    STARTER,
+    CatalogueEntry,
+    base_of,
+    load_catalogue,
+    untrainable_reason,
+)
 from lsp_server.store.manifest import is_valid_name
+from lsp_server.store.merging import TYPES
 
 ENTRIES = list(load_catalogue().values())
 
@@ -16,13 +23,19 @@ def test_every_entry_can_be_pulled_checked_and_asked(entry: CatalogueEntry):
     assert entry.fim in FORMATS
     assert entry.license
     commit_pinned = re.fullmatch(r"[0-9a-f]{40}", entry.revision) is not None
-    assert entry.sha256 or commit_pinned
+    assert entry.sha256 or commit_pinned or entry.source == "merged"
     if entry.sha256:
         assert re.fullmatch(r"[0-9a-f]{64}", entry.sha256)
     if entry.source == "hub":
         assert entry.hub_repo
         assert entry.hub_file
         assert entry.hub_file.endswith(".gguf")
+    elif entry.source == "merged":
+        assert base_of(entry).sha256
+        assert entry.lora
+        assert entry.served_type in TYPES
+        assert re.fullmatch(r"[0-9a-f]{64}", entry.lora_sha256 or "")
+        assert entry.recipe_version
     else:
         assert entry.package
         assert entry.version
