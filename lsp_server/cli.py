@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from . import __version__
 from .errors import TenonError
@@ -12,11 +13,15 @@ COMMANDS = {
     "complete": "complete at PATH:LINE:COL, as the editor would",
     "demo": "complete at several places of real source files and show the answers",
     "engine": "run the completion engine (loopback HTTP); started on demand otherwise",
+    "eval": "score a model or an adapter on a fill-in-the-middle data set",
     "models": "list, pull, choose, import and remove models",
     "serve": "run the language server for an editor",
     "setup": "install what only training needs, after saying how large it is",
     "status": "tell what runs, which model serves, and why not",
+    "train-base": "train the starter base to fill the middle (GPU)",
 }
+TRAINING = {"eval": "training.commands.evaluate", "train-base": "training.commands.train_base"}
+"""Commands of the other package, which serving never imports: they are named, and loaded late."""
 
 EPILOG = """examples:
   tenon demo                            see it work, offline, with the starter model
@@ -39,7 +44,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     for name, description in COMMANDS.items():
         child = commands.add_parser(name, help=description, description=description)
         if name == command:
-            import_module(f".commands.{name}", __package__).add_arguments(child)
+            _module(name).add_arguments(child)
     return parser
 
 
@@ -47,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (0 done, 1 failed, 2 wrong usage)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in arguments if word in COMMANDS), None)
-    options = build_parser(chosen).parse_args(arguments)
     try:
-        status: int = import_module(f".commands.{options.command}", __package__).run(options)
+        options = build_parser(chosen).parse_args(arguments)
+        status: int = _module(options.command).run(options)
     except TenonError as error:
         print(f"tenon: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -62,6 +67,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"tenon: {_what_to_do(error)}", file=sys.stderr)  # noqa: T201
         return 1
     return status
+
+
+def _module(command: str) -> ModuleType:
+    """A command's module; raises TenonError if it needs what `tenon setup train` installs."""
+    name = TRAINING.get(command)
+    if name is None:
+        return import_module(f".commands.{command}", __package__)
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in {"training", "lsp_server"}:
+            raise
+        raise TenonError(
+            f"`tenon {command}` needs {error.name}, which is installed with the other packages for "
+            "training: run `tenon setup train`"
+        ) from error
 
 
 def _what_to_do(error: OSError) -> str:

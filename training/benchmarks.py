@@ -1,0 +1,222 @@
+"""Reads fill-in-the-middle data sets, each in the format that its authors publish."""
+
+import gzip
+import json
+import lzma
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lsp_server.errors import TenonError
+from lsp_server.prompt.assemble import Snippet
+
+from .examples import FimExample
+
+Row = dict[str, Any]
+ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.xz", ".json", ".json.gz", ".json.xz")
+LANGUAGES = {"python": "py", "java": "java", "javascript": "js"}
+"""Names of languages, and what SantaCoder's benchmark calls them."""
+KINDS = ("midline", "line", "body")
+"""What a time split takes out: the rest of a line, a line, a function's body."""
+
+
+class BenchmarkError(TenonError):
+    """A data set that cannot be read, or that lacks what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A data set in memory, in its file's order."""
+
+    format: str
+    path: Path
+    examples: tuple[FimExample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which part of a data set is wanted, where it has parts; "" is all kinds."""
+
+    language: str = "python"
+    kind: str = ""
+
+
+def read(path: Path, choice: Choice) -> Benchmark:
+    """Read a data set file, or the only one in a folder; raises ``BenchmarkError``."""
+    path = only_file(path)
+    try:
+        rows = list(_rows(path))
+    except (OSError, EOFError, UnicodeDecodeError, ValueError, lzma.LZMAError) as error:
+        raise BenchmarkError(f"{path} cannot be read as JSON lines: {error}") from error
+    if not rows:
+        raise BenchmarkError(f"{path} has no rows")
+    known = next((entry for entry in FORMATS if entry.needs <= rows[0].keys()), None)
+    if known is None:
+        raise BenchmarkError(
+            f"{path} is in no format that is known here; its first row has the fields "
+            f"{', '.join(sorted(rows[0]))}. Known are:\n{known_formats()}"
+        )
+    try:
+        examples = tuple(known.read(rows, choice))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BenchmarkError(f"{path} is no whole {known.name} file: {error!r}") from error
+    if not examples:
+        raise BenchmarkError(
+            f"{path} has nothing in {choice.language}"
+            + (f" of the kind {choice.kind}" if choice.kind else "")
+        )
+    if len({example.id for example in examples}) < len(examples):
+        raise BenchmarkError(f"{path} has rows with the same id; give each row one of its own")
+    return Benchmark(known.name, path, examples)
+
+
+def only_file(path: Path) -> Path:
+    """``path`` itself, or the one data set file in a folder; raises ``BenchmarkError``."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise BenchmarkError(f"there is no file or folder {path}")
+    found = sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS))
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise BenchmarkError(
+            f"{path} should hold one data set ({', '.join(ENDINGS)}), and holds {names}; "
+            "name the file"
+        )
+    return found[0]
+
+
+def known_formats() -> str:
+    """The formats with the fields that tell them, a line each."""
+    return "\n".join(f"  {entry.name}: {', '.join(sorted(entry.needs))}" for entry in FORMATS)
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    """The JSON objects of a file, one a line, or a single one over all lines (``.json``)."""
+    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
+    with openers.get(path.suffix, open)(path, "rt", encoding="utf-8") as file:
+        for text in [file.read()] if ".json" in path.suffixes else file:
+            if text.strip():
+                row = json.loads(text)
+                if not isinstance(row, dict):
+                    raise BenchmarkError(f"{path} holds something else than JSON objects")
+                yield row
+
+
+def _own(rows: list[Row], _choice: Choice) -> Iterator[FimExample]:
+    for number, row in enumerate(rows, 1):
+        yield FimExample(
+            id=str(row.get("id", number)),
+            prefix=row["prefix"],
+            suffix=row["suffix"],
+            middle=row["middle"],
+            language=row.get("language", ""),
+            path=row.get("path", ""),
+            repository=row.get("repository", ""),
+            tests=row.get("tests", ""),
+        )
+
+
+def _infilling(rows: list[Row], _choice: Choice) -> Iterator[FimExample]:
+    for row in rows:
+        yield FimExample(
+            id=row["task_id"],
+            prefix=row["prompt"],
+            suffix=row["suffix"],
+            middle=row["canonical_solution"],
+            tests=f"{row['test']}\ncheck({row['entry_point']})\n",
+        )
+
+
+def _functions(rows: list[Row], _choice: Choice) -> Iterator[FimExample]:
+    """HumanEval, and MBPP as functions to complete."""
+    for row in rows:
+        yield FimExample(
+            id=row["task_id"],
+            prefix=row["prompt"],
+            suffix="",
+            middle=row["canonical_solution"],
+            tests=f"{row['test']}\ncheck({row['entry_point']})\n",
+            function=True,
+        )
+
+
+def _santacoder(rows: list[Row], choice: Choice) -> Iterator[FimExample]:
+    """A line was taken out together with the line breaks around it.
+
+    Prompts are as published, without those line breaks: so are the figures of other models. Only
+    the Python tests can be run here.
+    """
+    wanted = LANGUAGES.get(choice.language, choice.language)
+    for row in rows:
+        if row["language"] == wanted:
+            yield FimExample(
+                id=row["name"],
+                prefix=row["prompt"],
+                suffix=row["suffix"],
+                middle=f"\n{row['canonical_solution']}\n",
+                language=choice.language,
+                seam="\n",
+                tests=row["tests"] if wanted == "py" else "",
+            )
+
+
+def _crosscode(rows: list[Row], _choice: Choice) -> Iterator[FimExample]:
+    """CrossCodeEval, with the other files' fragments that came with it."""
+    for row in rows:
+        meta, found = row["metadata"], row.get("crossfile_context") or {}
+        yield FimExample(
+            id=meta["task_id"],
+            prefix=row["prompt"],
+            suffix=row["right_context"],
+            middle=row["groundtruth"],
+            path=meta["file"],
+            repository=meta["repository"],
+            context=tuple(
+                Snippet(entry["filename"], entry["retrieved_chunk"])
+                for entry in found.get("list", ())
+            ),
+        )
+
+
+def _timesplit(rows: list[Row], choice: Choice) -> Iterator[FimExample]:
+    """Spans of a repository's newest state that are younger than its training state."""
+    split = rows[0]
+    name = split["repo"].rpartition("/")[2]
+    for span in split["eval"]:
+        if choice.kind not in {"", span["kind"]}:
+            continue
+        path, start, end = span["path"], span["start"], span["end"]
+        text = split["head_files"][path]
+        yield FimExample(
+            id=f"{name}/{path}:{start}-{end}:{span['kind']}",
+            prefix=text[:start],
+            suffix=text[end:],
+            middle=text[start:end],
+            path=path,
+            repository=name,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A published format: the fields that tell it, and its reader."""
+
+    name: str
+    needs: frozenset[str]
+    read: Callable[[list[Row], Choice], Iterator[FimExample]]
+
+
+FORMATS = (
+    Format("tenon", frozenset({"prefix", "suffix", "middle"}), _own),
+    Format("timesplit", frozenset({"head_files", "eval", "repo"}), _timesplit),
+    Format("crosscodeeval", frozenset({"prompt", "groundtruth", "right_context"}), _crosscode),
+    Format("santacoder-fim", frozenset({"name", "language", "prompt", "suffix",
+           "canonical_solution", "tests"}), _santacoder),
+    Format("humaneval-infilling", frozenset({"task_id", "prompt", "suffix", "canonical_solution",
+           "test", "entry_point"}), _infilling),
+    Format("humaneval", frozenset({"task_id", "prompt", "canonical_solution", "test",
+           "entry_point"}), _functions),
+)  # fmt: skip
+"""Tried in this order: HumanEval's fields are a part of HumanEval-Infilling's."""
