@@ -19,14 +19,17 @@ from .metrics import Result, summarise
 
 @dataclass(slots=True)
 class Report:
-    """A run; ``results`` grow while it goes on. ``model`` is the name to tell, ``info`` what the
-    engine said about it.
+    """A run; ``results`` grow while it goes on.
+
+    ``model`` is the name to tell, ``base`` the identity that adapters over it belong to (the
+    file's sha256, or what a merged file was made of), ``info`` what the engine said about it.
     """
 
     benchmark: Benchmark
     asked: EvaluationOptions
     arm: str
     model: str
+    base: str
     info: EngineInfo
     adapter: Path | None = None
     results: list[Result] = field(default_factory=list)
@@ -51,6 +54,7 @@ class Report:
             "data": self.benchmark.path.name,
             "data_format": self.benchmark.format,
             "model": self.model,
+            "base": self.base,
             "sha256": self.info.sha256,
             "fim_format": self.info.fim.name,
             "adapter": self.adapter.name if self.adapter else None,

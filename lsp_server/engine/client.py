@@ -141,6 +141,7 @@ class HttpEngine:
         """
         if not answer:
             return []
+        (answer,) = sendable([answer])
         body = {
             "model": adapter or (await self.info()).model,
             "prompt": await self._mixed(prompt),
@@ -150,8 +151,13 @@ class HttpEngine:
             "prompt_cache_key": cache_key,
             "token_healing": True,
         }
-        logprobs = (await self._transport.post("/v1/completions", body))["choices"][0]["logprobs"]
-        return [score for score in logprobs["token_logprobs"] if score is not None]
+        choice = (await self._transport.post("/v1/completions", body))["choices"][0]
+        if choice["text"] != answer:  # it does not know the field, and generated something
+            raise EngineRequestError(
+                f"The engine at {self.url} does not score answers; end it, so that one of this "
+                "version is started."
+            )
+        return [score for score in choice["logprobs"]["token_logprobs"] if score is not None]
 
     async def load_adapter(
         self, name: str, path: Path, *, scale: float = 1.0, replace: bool = False

@@ -5,17 +5,19 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from lsp_server.completion.engine import EngineInfo
 from lsp_server.engine.client import HttpEngine
 from lsp_server.engine.launcher import EngineOptions
 from lsp_server.errors import SettingsError
 from lsp_server.prompt.formats import FORMATS
+from lsp_server.store.gguf_header import BASE_ID, read_header
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 
@@ -125,10 +127,11 @@ async def _measure(
     """Evaluate; ``begun`` gets the report as soon as there is something to tell."""
     adapter = None if options.adapter == NO_ADAPTER else Path(options.adapter).absolute()  # noqa: ASYNC240 - touches no disk
     async with AsyncExitStack() as stack:
-        engine, model = await _engine(options, stack)
-        name = await stack.enter_async_context(loaded_adapter(engine, adapter))
+        engine = await stack.enter_async_context(_engine(options))
+        lora = await stack.enter_async_context(loaded_adapter(engine, adapter))
         info = await engine.info()
-        report = Report(benchmark, asked, options.arm, model or info.model, info, adapter)
+        name, base = called(options, info)
+        report = Report(benchmark, asked, options.arm, name, base, info, adapter)
         examples = list(benchmark.examples)
         details = None
         if options.details:
@@ -138,7 +141,7 @@ async def _measure(
             examples = [entry for entry in examples if entry.id not in former]
         begun(report)
         bar = stack.enter_context(_progress())
-        task = bar.add_task(model or info.model, total=len(benchmark.examples), exact="")
+        task = bar.add_task(name, total=len(benchmark.examples), exact="")
 
         def done(result: Result) -> None:
             report.results.append(result)
@@ -147,23 +150,29 @@ async def _measure(
             exact = summarise(report.results).exact_match or 0.0
             bar.update(task, completed=len(report.results), exact=f"{exact:.1%} exact")
 
-        await evaluate(engine, examples, asked, name, done)
+        await evaluate(engine, examples, asked, lora, done)
 
 
-async def _engine(
-    options: argparse.Namespace, stack: AsyncExitStack
-) -> tuple[HttpEngine, str | None]:
-    """The engine to ask, and the model's name where the engine does not know it."""
+def _engine(options: argparse.Namespace) -> AbstractAsyncContextManager[HttpEngine]:
+    """The engine to ask; nothing is started before it is entered."""
     paths = StorePaths.default()
     wanted = EngineOptions(context=options.context, threads=options.threads)
     if options.gguf:
-        private = private_engine(options.gguf, options.fim, paths, wanted)
-        return await stack.enter_async_context(private), options.gguf.name
+        return private_engine(options.gguf, options.fim, paths, wanted)
     if options.model:
         model = ModelStore(paths).get(options.model)
-        private = private_engine(model.path, model.fim, paths, wanted)
-        return await stack.enter_async_context(private), model.name
-    return await stack.enter_async_context(shared_engine(paths)), None
+        return private_engine(model.path, model.fim, paths, wanted)
+    return shared_engine(paths)
+
+
+def called(options: argparse.Namespace, info: EngineInfo) -> tuple[str, str]:
+    """The model's name, and the identity of the base that it is."""
+    if options.gguf:
+        made_of = read_header(options.gguf).metadata.get(BASE_ID)
+        return options.gguf.name, str(made_of or info.sha256)
+    name = options.model or info.model
+    model = ModelStore(StorePaths.default()).find(name)
+    return name, model.identity if model and model.sha256 == info.sha256 else info.sha256
 
 
 def _progress() -> Progress:
