@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from types import SimpleNamespace
 from typing import ClassVar
 
 from lsp_server import bootstrap
@@ -12,7 +13,7 @@ from lsp_server.engine.supervisor import EngineState, EngineStatus
 from lsp_server.errors import EngineError
 from lsp_server.prompt.formats import PLAIN
 from lsp_server.session import Session
-from lsp_server.store.catalogue import STARTER, load_catalogue
+from lsp_server.store.catalogue import STARTER, base_id, load_catalogue
 from lsp_server.store.paths import StorePaths
 
 BETTER = "qwen2.5-coder-0.5b"
@@ -59,7 +60,11 @@ class FakeStore:
         return [load_catalogue()[name] for name in self.names]
 
     def find(self, name):
-        return load_catalogue()[name] if name in self.names else None
+        if name not in self.names:
+            return None
+        entry = load_catalogue()[name]
+        made_of = base_id(entry) if entry.base else None
+        return SimpleNamespace(name=name, sha256=entry.sha256, base_id=made_of)
 
     def chosen(self):
         return FakeStore.choice

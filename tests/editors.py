@@ -11,10 +11,9 @@ import psutil
 from lsprotocol import types
 from pytest_lsp import LanguageClient, client_capabilities, make_test_lsp_client
 
-from lsp_server.store.catalogue import STARTER, load_catalogue
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
-from tests.starter import starter_file
+from tests.starter import install
 
 TENON = str(Path(sys.executable).with_name("tenon"))
 READY_SECONDS = 240
@@ -22,8 +21,7 @@ READY_SECONDS = 240
 
 def installed_home(root: Path) -> Path:
     """A home that holds the starter model."""
-    store = ModelStore(StorePaths(root))
-    store.add(load_catalogue()[STARTER], starter_file())
+    install(ModelStore(StorePaths(root)))
     return root
 
 

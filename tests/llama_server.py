@@ -12,6 +12,8 @@ def main(path: str) -> None:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = path
     parameters.n_ctx = 1024
+    # What is left of the context beside a batch is for an infill's chunks of other files.
+    parameters.n_batch = 256
     # llama.cpp's AMX kernels end the process on some machines; see docs/design.md.
     parameters.no_extra_bufts = True
     server = xllamacpp.Server(parameters)

@@ -23,7 +23,7 @@ TYPES = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "F16")
 """What ``gguf`` can quantise to, by ggml's names."""
 
 Advance = Callable[[int, int], None]
-"""Called with (bytes written, bytes in all) after every tensor; may raise to stop."""
+"""Called with (bytes written, bytes in all) before the first tensor and after each; may raise."""
 
 Array = NDArray[Any]
 
@@ -93,9 +93,10 @@ def merge(
     if lora is not None:
         _check_fit(lora, reader)
     planned = [(tensor, _kind(tensor, kind)) for tensor in reader.tensors]
-    _write_header(reader, planned, output, values)
     total = sum(_size(tensor, to) for tensor, to in planned)
     done = 0
+    advance(done, total)
+    _write_header(reader, planned, output, values)
     # Not the package's own writer: numpy's tofile does not tell when the disk is full.
     with output.open("ab") as file:
         for tensor, to in planned:
@@ -105,11 +106,6 @@ def merge(
             done += data.nbytes
             advance(done, total)
         _pad(file, reader.alignment)
-
-
-def merged_size(base: Path, kind: str) -> int:
-    """Bytes of all tensors of a merged file."""
-    return sum(_size(tensor, _kind(tensor, kind)) for tensor in GGUFReader(base).tensors)
 
 
 def file_type(kind: str) -> int:

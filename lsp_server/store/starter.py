@@ -16,11 +16,11 @@ from .catalogue import CatalogueEntry, base_id, base_of
 from .gguf_header import BASE_ID, FIM_FORMAT
 from .integrity import checksum
 from .manifest import InstalledModel
-from .merging import Lora, Metadata, file_type, merge, merged_size, number, text
+from .merging import Lora, Metadata, file_type, merge, number, text
 from .transfer import Transfer, check_room
 
 NAME = "Tenon Starter 135M"
-_MENU = "reinstall tenon-lsp, or run `tenon models use smollm2-135m` to go on without it"
+_REMEDY = "reinstall tenon-lsp, or run `tenon models use smollm2-135m` to go on without it"
 
 
 def fetch(
@@ -33,9 +33,14 @@ def fetch(
     DownloadCancelledError, ``OSError``.
     """
     output, kind = folder / "merged.gguf", str(entry.served_type)
+
+    def advance(done: int, total: int) -> None:
+        if not done:
+            check_room(folder, total)
+        transfer.advance(done, total)
+
     with resources.as_file(resources.files(__package__).joinpath(str(entry.lora))) as path:
         lora = _lora(entry, path)
-        check_room(folder, merged_size(base.path, kind))
         try:
             merge(
                 base.path,
@@ -43,7 +48,7 @@ def fetch(
                 output,
                 kind,
                 values=_values(entry, lora),
-                advance=transfer.advance,
+                advance=advance,
             )
             sha256 = checksum(output, transfer.cancelled)
         except BaseException:
@@ -56,15 +61,15 @@ def fetch(
 def _lora(entry: CatalogueEntry, path: Path) -> Lora:
     """The LoRA of this package, if it is whole and the one that the catalogue means."""
     if not path.is_file():
-        raise ModelError(f"this installation of Tenon lacks {path.name}; {_MENU}")
+        raise ModelError(f"this installation of Tenon lacks {path.name}; {_REMEDY}")
     if checksum(path) != entry.lora_sha256:
-        raise CorruptModelError(f"{path} is damaged or of another version; {_MENU}")
+        raise CorruptModelError(f"{path} is damaged or of another version; {_REMEDY}")
     lora = Lora.read(path)
     trained_over, version = lora.value("tenon.starter_sha256"), lora.value("tenon.recipe_version")
     if (trained_over, version) != (base_of(entry).sha256, entry.recipe_version):
         raise CorruptModelError(
             f"{path} was trained over another base or by another recipe than the catalogue says; "
-            f"{_MENU}"
+            f"{_REMEDY}"
         )
     return lora
 

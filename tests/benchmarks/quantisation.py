@@ -24,7 +24,7 @@ from rich.table import Table
 from lsp_server.engine.llama import Backend, Context, Model
 from lsp_server.engine.runtime import INTERACTIVE_CHUNK, physical_cores
 from lsp_server.store.merging import TYPES, file_type, merge, number
-from tests.starter import starter_file
+from tests.starter import plain_file
 
 PROMPT, ANSWER = 512, 32
 ROUNDS = 15
@@ -46,7 +46,7 @@ class Candidate:
 def make(folder: Path, kind: str) -> Candidate:
     path = folder / f"{kind}.gguf"
     started = time.perf_counter()
-    merge(starter_file(), None, path, kind, values={"general.file_type": number(file_type(kind))})
+    merge(plain_file(), None, path, kind, values={"general.file_type": number(file_type(kind))})
     return Candidate(kind, path, time.perf_counter() - started)
 
 

@@ -26,7 +26,7 @@ from lsp_server.prompt.assemble import Prompt
 from lsp_server.prompt.formats import Text
 from lsp_server.store.paths import StorePaths
 from tests.editors import editor, end_engine, installed_home
-from tests.starter import starter_file
+from tests.starter import plain_file
 
 STARTS = 5
 KEYSTROKES = 60
@@ -98,7 +98,7 @@ def model_load() -> Row:
     backend, times = Backend(logging.getLogger("llama")), []
     for _ in range(STARTS):
         started = time.perf_counter()
-        model = Model.load(backend, starter_file())
+        model = Model.load(backend, plain_file())
         context = Context(model, tokens=4096, sequences=4, chunk=64, threads=physical_cores())
         times.append(1000 * (time.perf_counter() - started))
         context.close()
@@ -179,7 +179,7 @@ class Alone:
     """llama_cpp without any of Tenon's serving code: as many tokens, over as much cache."""
 
     def __init__(self) -> None:
-        self._model = Model.load(Backend(logging.getLogger("llama")), starter_file())
+        self._model = Model.load(Backend(logging.getLogger("llama")), plain_file())
         self._context = Context(
             self._model, tokens=4096, sequences=1, chunk=64, threads=physical_cores()
         )

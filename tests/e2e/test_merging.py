@@ -9,7 +9,7 @@ import pytest
 from lsp_server.engine.llama import Adapter, Backend, Context, Model
 from lsp_server.store.merging import Lora, merge
 from tests.loras import write_lora
-from tests.starter import starter_file
+from tests.starter import plain_file
 
 CODE = "def add(a, b):\n    return a + b\n\n\nclass Shelf:\n    def __init__(self, books):\n"
 
@@ -39,7 +39,7 @@ def logits(backend: Backend, path: Path, lora: Path | None = None) -> np.ndarray
 def test_a_merged_file_computes_what_base_and_adapter_do(backend: Backend, tmp_path: Path) -> None:
     # In 16 bits, so that nothing but the layout of the LoRA can make a difference.
     base, merged = tmp_path / "base.gguf", tmp_path / "merged.gguf"
-    merge(starter_file(), None, base, "F16", values={})
+    merge(plain_file(), None, base, "F16", values={})
     lora = write_lora(
         tmp_path / "lora.gguf", base, strength=0.01, row_ids=(), exact=True, trained_over="-"
     )

@@ -12,6 +12,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pytest_lsp import client_capabilities, make_test_lsp_client
 
+from lsp_server.store.catalogue import STARTER
 from tests.editors import TENON, editor, end_engine, hostile_workspace, installed_home
 
 
@@ -48,7 +49,7 @@ async def test_a_keystroke_gets_an_answer_of_the_model(vscode):
     assert item.insert_text.strip()
     assert item.range == types.Range(types.Position(5, 12), types.Position(5, 12))
     status = await vscode.status()
-    assert (status.model, status.recent[-1].reason) == ("smollm2-135m", "shown")
+    assert (status.model, status.recent[-1].reason) == (STARTER, "shown")
 
 
 async def test_documents_are_kept_by_incremental_changes(vscode):
@@ -163,7 +164,7 @@ async def test_the_status_tells_of_every_change(vscode):
     status = await vscode.ready()
     assert status.engine.pid
     assert status.engine.state == "ready"
-    assert status.message == "smollm2-135m is serving."
+    assert status.message == f"{STARTER} is serving."
     told = [entry.state for entry in vscode.statuses]
     assert told[-1] == "ready"
     assert all(
@@ -272,7 +273,7 @@ def test_complete_in_a_shell(home, workspace):
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert set(answer) == {"text", "model", "adapter", "reason", "timings"}
-    assert (answer["model"], answer["reason"]) == ("smollm2-135m", "shown")
+    assert (answer["model"], answer["reason"]) == (STARTER, "shown")
     assert answer["text"].strip()
 
 
@@ -296,11 +297,11 @@ def test_complete_says_what_is_wrong_with_the_place(tmp_path, content, target, m
 async def test_status_in_a_shell_starts_nothing(tmp_path, vscode, home):
     stopped = json.loads(tenon(tmp_path / "empty", "status", "--json").stdout)
     assert (stopped["state"], stopped["engine"]["state"]) == ("stopped", "stopped")
-    assert "tenon models pull smollm2-135m" in stopped["message"]
+    assert f"tenon models pull {STARTER}" in stopped["message"]
     assert not (tmp_path / "empty").exists()
     pid = (await vscode.ready()).engine.pid
     ready = json.loads(tenon(home, "status", "--json").stdout)
-    assert (ready["state"], ready["model"]) == ("ready", "smollm2-135m")
+    assert (ready["state"], ready["model"]) == ("ready", STARTER)
     assert ready["engine"]["pid"] == pid
 
 

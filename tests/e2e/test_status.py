@@ -8,10 +8,11 @@ import subprocess
 import pytest
 from lsprotocol import types
 
+from lsp_server.store.catalogue import STARTER
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from tests.editors import TENON, editor, end_engine, hostile_workspace, installed_home
-from tests.starter import starter_file
+from tests.starter import plain_file
 
 FUNCTION = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return a"
 WATCH_SECONDS = 40.0
@@ -56,8 +57,8 @@ async def test_an_editor_that_asks_nothing_hears_that_the_engine_ended(vscode):
 
 
 async def test_a_model_that_somebody_else_switched_to_is_the_one_in_the_status(vscode, home):
-    assert (await vscode.ready()).model == "smollm2-135m"
-    ModelStore(StorePaths(home)).import_file(starter_file(), "other")
+    assert (await vscode.ready()).model == STARTER
+    ModelStore(StorePaths(home)).import_file(plain_file(), "other")
     environment = {**os.environ, "TENON_HOME": str(home)}
     use = [TENON, "models", "use", "other"]
     await asyncio.to_thread(subprocess.run, use, env=environment, check=True)

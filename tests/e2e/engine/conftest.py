@@ -1,4 +1,4 @@
-"""Real engines on the real starter model."""
+"""Real engines on a real model."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
@@ -12,20 +12,19 @@ from gguf import GGUFWriter
 
 from lsp_server.engine.client import HttpEngine
 from lsp_server.engine.launcher import EngineOptions, RunningEngine, find, find_or_start
-from lsp_server.store.catalogue import STARTER, load_catalogue
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
-from tests.starter import starter_file
+from tests.starter import PLAIN, install
 
 LAYERS, EMBEDDING, FEED_FORWARD = 30, 576, 1536
-"""The starter's shape."""
+"""That model's shape."""
 
 
 def make_home(root: Path) -> StorePaths:
-    """A Tenon home that has the starter installed."""
-    paths = StorePaths(root)
-    ModelStore(paths).add(load_catalogue()[STARTER], starter_file())
-    return paths
+    """A Tenon home that serves the plain model."""
+    store = ModelStore(StorePaths(root))
+    store.choose(install(store, PLAIN).name)
+    return store.paths
 
 
 def end_engine(paths: StorePaths) -> None:
@@ -76,7 +75,7 @@ async def http(running: RunningEngine) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(scope="session")
 def adapter_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
-    """Two LoRA files over the starter, random but strong enough to change every answer."""
+    """Two LoRA files over it, random but strong enough to change every answer."""
     folder = tmp_path_factory.mktemp("adapters")
     return tuple(_write_adapter(folder / f"{seed}.gguf", seed) for seed in (1, 2))
 

@@ -14,10 +14,9 @@ from lsp_server.engine.launcher import RunningEngine
 from lsp_server.errors import EngineRequestError
 from lsp_server.prompt.assemble import Prompt
 from lsp_server.prompt.formats import Text
-from lsp_server.store.catalogue import STARTER
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
-from tests.starter import starter_file
+from tests.starter import PLAIN, plain_file
 
 CODE = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return a"
 
@@ -34,7 +33,7 @@ async def test_a_completion_in_openais_words(http: httpx.AsyncClient) -> None:
     assert choice["text"] == " - b"
     assert choice["finish_reason"] == "stop"
     assert answer["object"] == "text_completion"
-    assert answer["model"] == "smollm2-135m"
+    assert answer["model"] == PLAIN
     usage = answer["usage"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
 
@@ -311,7 +310,7 @@ async def test_a_broken_adapter_is_refused_and_the_engine_lives(
     broken.write_bytes(content)
     with pytest.raises(EngineRequestError, match="cannot be loaded"):
         await engine.load_adapter("broken", broken)
-    assert (await engine.info()).model == "smollm2-135m"
+    assert (await engine.info()).model == PLAIN
 
 
 async def test_numbers_about_the_engine(http: httpx.AsyncClient) -> None:
@@ -365,11 +364,11 @@ async def test_parts_of_a_character_are_named_by_their_bytes(http: httpx.AsyncCl
 async def test_a_model_that_is_replaced_in_mid_answer_is_freed_after_it(
     http: httpx.AsyncClient, shared_home: StorePaths
 ) -> None:
-    ModelStore(shared_home).import_file(starter_file(), "other", "plain")
+    ModelStore(shared_home).import_file(plain_file(), "other", "plain")
     body = {"prompt": CODE, "max_tokens": 60, "stream": True, "logprobs": 0, "temperature": 0}
     whole = await complete(http, **(body | {"stream": False}))
     async with http.stream("POST", "/v1/completions", json=body) as response:
-        for name in ("other", STARTER, "other", STARTER):
+        for name in ("other", PLAIN, "other", PLAIN):
             switched = await http.post("/tenon/model", json={"model": name})
             assert switched.json()["data"][0]["id"] == name
         lines = [line async for line in response.aiter_lines() if line.startswith("data: {")]

@@ -30,10 +30,9 @@ from lsp_server.engine.supervisor import EngineState, EngineStatus, EngineSuperv
 from lsp_server.errors import EngineError, EngineRequestError, EngineStartError
 from lsp_server.prompt.assemble import Prompt
 from lsp_server.prompt.formats import Text
-from lsp_server.store.catalogue import STARTER
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
-from tests.starter import starter_file
+from tests.starter import PLAIN, plain_file
 
 SMALL = EngineOptions(context=512)
 ENGINE = [sys.executable, "-P", "-m", "lsp_server", "engine", "--context", "512"]
@@ -120,7 +119,7 @@ async def test_a_leftover_record_is_not_believed(home: StorePaths, content: byte
     home.engine_json.write_bytes(content)
     assert find(home) is None
     running = await find_or_start(home, SMALL)
-    assert await models(running) == [STARTER]
+    assert await models(running) == [PLAIN]
 
 
 async def test_another_program_on_the_port_is_not_mistaken_for_the_engine(
@@ -185,18 +184,18 @@ async def test_unknown_model_is_a_clear_error_and_backs_off(home: StorePaths) ->
 
 
 async def test_a_tampered_model_is_never_loaded(home: StorePaths) -> None:
-    path = ModelStore(home).get(STARTER).path
+    path = ModelStore(home).get(PLAIN).path
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.unlink()  # it may be a hard link to the tests' own copy
     path.write_bytes(data)
-    with pytest.raises(EngineStartError, match=f"tenon models pull {STARTER}"):
+    with pytest.raises(EngineStartError, match=f"tenon models pull {PLAIN}"):
         await find_or_start(home, SMALL)
 
 
 async def test_another_model_takes_over_in_the_running_engine(home: StorePaths) -> None:
     running = await find_or_start(home, SMALL)
-    ModelStore(home).import_file(starter_file(), "second", "plain")
+    ModelStore(home).import_file(plain_file(), "second", "plain")
     client = running.connect()
     request = GenerationRequest(Prompt((Text("def add(a, b):\n    return"),)), 40)
     answer = client.generate(request)

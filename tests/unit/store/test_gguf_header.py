@@ -7,11 +7,11 @@ import pytest
 from lsp_server.errors import CorruptModelError
 from lsp_server.store.gguf_header import read_header
 from tests.gguf_files import QWEN_TOKENS, write_gguf
-from tests.starter import starter_file
+from tests.starter import plain_file
 
 
 def test_the_starter_says_what_it_is():
-    header = read_header(starter_file())
+    header = read_header(plain_file())
     assert header.architecture == "llama"
     assert header.context == 8192
     assert header.license == "apache-2.0"

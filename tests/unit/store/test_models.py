@@ -14,7 +14,7 @@ from lsp_server.errors import (
 from lsp_server.store.manifest import is_valid_name, name_from
 from lsp_server.store.models import ModelStore
 from tests.gguf_files import PLAIN_TOKENS, QWEN_TOKENS, write_gguf
-from tests.starter import starter_file
+from tests.starter import plain_file
 
 
 def test_an_imported_file_is_listed_with_its_facts(store: ModelStore, qwen: Path):
@@ -52,10 +52,10 @@ def test_an_unsupported_architecture_serves_but_says_why_it_cannot_be_trained(
 
 
 def test_the_starter_is_known_by_its_content(store: ModelStore):
-    model = store.import_file(starter_file(), "other-name")
+    model = store.import_file(plain_file(), "other-name")
     assert (model.name, model.fim, model.license) == ("other-name", "plain", "Apache-2.0")
     assert model.context == 8192
-    assert store.import_file(starter_file()).name == "smollm2-135m"
+    assert store.import_file(plain_file()).name == "smollm2-135m"
 
 
 def test_an_unrecognised_format_is_asked_for(store: ModelStore, tmp_path: Path):

@@ -12,7 +12,7 @@ from lsp_server.store.catalogue import CatalogueEntry
 from lsp_server.store.integrity import checksum
 from lsp_server.store.models import ModelStore
 from tests.gguf_files import write_gguf
-from tests.starter import starter_file, starter_store
+from tests.starter import plain_file, starter_store
 
 
 def change(path: Path, position: int = -1) -> None:
@@ -23,7 +23,7 @@ def change(path: Path, position: int = -1) -> None:
 
 
 def test_tampering_after_the_install_is_detected(store: ModelStore, tmp_path: Path):
-    model = store.import_file(starter_file(), "copied")
+    model = store.import_file(plain_file(), "copied")
     # A file of its own: an import may be a hard link to the shared starter.
     data = model.path.read_bytes()
     model.path.unlink()
