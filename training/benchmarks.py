@@ -3,6 +3,7 @@
 import gzip
 import json
 import lzma
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,10 +137,20 @@ def _functions(rows: list[Row], _choice: Choice) -> Iterator[FimExample]:
             id=row["task_id"],
             prefix=row["prompt"],
             suffix="",
-            middle=row["canonical_solution"],
+            middle=_indented(row["canonical_solution"], row["prompt"]),
             tests=f"{row['test']}\ncheck({row['entry_point']})\n",
             function=True,
         )
+
+
+def _indented(body: str, head: str) -> str:
+    """A function's body as deep as its docstring: MBPP's solutions keep their authors' indent."""
+    found, wanted = _indent(body.lstrip("\n")), _indent(head.rstrip().rpartition("\n")[2])
+    return body if found == wanted else textwrap.indent(textwrap.dedent(body), wanted)
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 def _santacoder(rows: list[Row], choice: Choice) -> Iterator[FimExample]:

@@ -76,6 +76,16 @@ def test_a_function_to_complete_has_no_suffix(tmp_path: Path):
     assert found.examples[0].suffix == ""
 
 
+def test_a_solution_is_as_deep_as_the_functions_docstring(tmp_path: Path):
+    row = {name: value for name, value in INFILLING.items() if name != "suffix"}
+    row |= {
+        "prompt": "def double(x):\n    '''\n    Twice.\n    '''\n",
+        "canonical_solution": " if x:\n  return 2 * x\n\n return 0\n",
+    }
+    (example,) = read(write(tmp_path / "x.jsonl", row), Choice()).examples
+    assert example.middle == "    if x:\n     return 2 * x\n\n    return 0\n"
+
+
 def test_a_line_that_was_cut_out_with_its_line_breaks(tmp_path: Path):
     java = SANTACODER | {"language": "java", "name": "J"}
     path = write(tmp_path / "x.jsonl", java, SANTACODER, SANTACODER | {"name": "other"})
