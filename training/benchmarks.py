@@ -131,13 +131,19 @@ def _infilling(rows: list[Row], _choice: Choice) -> Iterator[FimExample]:
 
 
 def _functions(rows: list[Row], _choice: Choice) -> Iterator[FimExample]:
-    """HumanEval, and MBPP as functions to complete."""
+    """HumanEval, and MBPP as functions to complete.
+
+    The head's last line break is the answer's, as in the usual harnesses: where a vocabulary joins
+    line breaks with indentation, a prompt that ends in one asks for something that is not indented.
+    """
     for row in rows:
+        head = row["prompt"].rstrip()
         yield FimExample(
             id=row["task_id"],
-            prefix=row["prompt"],
+            prefix=head,
             suffix="",
-            middle=_indented(row["canonical_solution"], row["prompt"]),
+            middle="\n" + _indented(row["canonical_solution"], head).strip("\n") + "\n",
+            seam="\n",
             tests=f"{row['test']}\ncheck({row['entry_point']})\n",
             function=True,
         )
@@ -145,8 +151,8 @@ def _functions(rows: list[Row], _choice: Choice) -> Iterator[FimExample]:
 
 def _indented(body: str, head: str) -> str:
     """A function's body as deep as its docstring: MBPP's solutions keep their authors' indent."""
-    found, wanted = _indent(body.lstrip("\n")), _indent(head.rstrip().rpartition("\n")[2])
-    return body if found == wanted else textwrap.indent(textwrap.dedent(body), wanted)
+    found, wanted = _indent(body.lstrip("\n")), _indent(head.rpartition("\n")[2])
+    return body if found == wanted or not wanted else textwrap.indent(textwrap.dedent(body), wanted)
 
 
 def _indent(line: str) -> str:

@@ -72,8 +72,10 @@ def test_a_function_to_complete_has_no_suffix(tmp_path: Path):
     row = {name: value for name, value in INFILLING.items() if name != "suffix"}
     found = read(write(tmp_path / "x.jsonl", row), Choice())
     assert found.format == "humaneval"
-    assert found.examples[0].function
-    assert found.examples[0].suffix == ""
+    (example,) = found.examples
+    assert example.function
+    assert (example.prefix, example.suffix) == ("def double(x):", "")
+    assert example.middle == "\n    y = 2 * x\n"
 
 
 def test_a_solution_is_as_deep_as_the_functions_docstring(tmp_path: Path):
@@ -83,7 +85,7 @@ def test_a_solution_is_as_deep_as_the_functions_docstring(tmp_path: Path):
         "canonical_solution": " if x:\n  return 2 * x\n\n return 0\n",
     }
     (example,) = read(write(tmp_path / "x.jsonl", row), Choice()).examples
-    assert example.middle == "    if x:\n     return 2 * x\n\n    return 0\n"
+    assert example.middle == "\n    if x:\n     return 2 * x\n\n    return 0\n"
 
 
 def test_a_line_that_was_cut_out_with_its_line_breaks(tmp_path: Path):
