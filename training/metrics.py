@@ -76,7 +76,9 @@ class Summary:
     ``exact_match_untruncated`` of the whole answer. ``stop_rate`` is the share of answers that the
     model ended by a control token. ``nll`` is the mean negative log-likelihood of the true
     middles' tokens, in nats, each token counting alike; the token that would end the middle is
-    not among them, because which one it is differs between families. ``pass_at_k`` is for
+    not among them, because which one it is differs between families. Where token healing takes
+    back the end of the prompt, the tokens that repeat it count, each among those that healing
+    chooses from. ``pass_at_k`` is for
     ``k`` = the number of samples.
     """
 
