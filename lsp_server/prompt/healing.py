@@ -3,7 +3,8 @@
 ``retu|`` tokenises as ``ret`` + ``u``, and a model that was trained on ``return`` as one token
 hardly ever continues ``u`` with ``rn``. So the tokens of the unfinished word are taken back, and
 the answer is made to begin with their text. While the user types on inside a word the prompt then
-stays the same, so that nothing is computed again. Idea: Guidance's token healing.
+stays the same, so that nothing is computed again. Idea: Guidance's token healing. Which families it
+suits, and where in their prompt, says :attr:`lsp_server.prompt.formats.FimFormat.heals`.
 """
 
 import re
