@@ -1,7 +1,11 @@
 """The manifest on disk."""
 
+from pathlib import Path
+
 import pytest
 
+from training.corpus import manifest
+from training.corpus.licences import permissive
 from training.corpus.manifest import ManifestError, Source, read_manifest, write_manifest
 
 WHEEL = Source("2", "pypi:rich==14.2.0", "ab" * 32, "MIT License", 3, 4000)
@@ -33,3 +37,10 @@ def test_other_columns_are_refused(tmp_path):
     path.write_text("name,version\n")
     with pytest.raises(ManifestError, match="columns"):
         read_manifest(path)
+
+
+def test_our_own_manifest_names_each_source_once_under_a_licence_that_we_take():
+    sources = read_manifest(Path(manifest.__file__).with_name("manifest.csv"))
+    assert len({source.what.partition("==")[0] for source in sources}) == len(sources)
+    assert [source.name for source in sources if not permissive(source.licence)] == []
+    assert all(len(source.sha256) == 64 for source in sources if source.kind == "pypi")
