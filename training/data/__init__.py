@@ -1,0 +1,1 @@
+"""From source text to what a model trains on."""

@@ -1,0 +1,250 @@
+"""The recipe of the starter base: continued training of a small model to fill in the middle.
+
+Read top to bottom: a run's configuration, the set-up, the loop, what is written. The result is a
+LoRA over the dequantised starter, and a new run may go on from an earlier one's.
+
+    tenon train-base training/starter.toml
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import torch
+from gguf import GGUFReader
+from torch import Tensor
+
+from lsp_server.errors import SettingsError
+from lsp_server.prompt.formats import FORMATS
+from lsp_server.store.integrity import checksum
+
+from . import artefact
+from .data.packing import Weights
+from .data.rows import PackedRows, batches, fixed
+from .data.stream import Corpus, Mixture, SampleStream
+from .llama import read_llama
+from .lowrank import LowRank
+from .model import Batch, Model
+from .tokenizer import TextTokenizer
+
+FORMAT = "tenon-starter"
+REPORT_STEPS, HELDOUT_STEPS, HELDOUT_BATCHES = 20, 500, 4
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One run, as its TOML says it; paths are relative to that file.
+
+    ``base`` is the starter's GGUF, ``corpus`` and ``heldout`` patterns of shards, ``resume`` an
+    artefact to go on from. ``tokens`` counts all that is read; a step takes ``rows`` × ``length``
+    of them. The learning rate rises over ``warmup`` steps, stays, and falls to nothing over the
+    last ``decay`` share (warmup-stable-decay). ``prompt_weight`` is what a token of the prompt
+    counts in the loss beside 1 for a token of the answer. Over the last ``rounded`` share of the
+    steps the model runs on weights rounded to Q4_0, as it will be served. ``workers`` are
+    processes that make samples; ``compile`` wants a GPU.
+    """
+
+    base: str
+    corpus: tuple[str, ...]
+    output: str
+    heldout: tuple[str, ...] = ()
+    resume: str = ""
+    log: str = ""
+    tokens: int = 255_000_000
+    rows: int = 16
+    length: int = 4096
+    learning_rate: float = 3.5e-3
+    warmup: int = 100
+    decay: float = 0.3
+    rounded: float = 0.3
+    prompt_weight: float = 0.3
+    attention_rank: int = 96
+    feed_forward_rank: int = 128
+    clip: float = 1.0
+    seed: int = 1
+    workers: int = 0
+    compile: bool = True
+    checkpoint_seconds: float = 300.0
+    mixture: Mixture = msgspec.field(default_factory=Mixture)
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.rows * self.length
+
+    @property
+    def steps(self) -> int:
+        return max(1, self.tokens // self.tokens_per_step)
+
+
+def read_config(path: Path) -> Config:
+    """Raises SettingsError, which names the field."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Config)
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error.strerror or error}); give a TOML such as "
+            "training/starter.toml"
+        ) from error
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise SettingsError(f"{path}: {error}; training/starter.toml shows the fields") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One line of a run's log.
+
+    ``loss`` is the weighted mean since the last line, ``answer_loss`` that of answers alone and
+    ``heldout`` that of held-out answers where it was measured, in nats per token.
+    ``tokens_per_second`` counts from the run's first step, compiling included.
+    """
+
+    step: int
+    tokens: int
+    loss: float
+    answer_loss: float
+    learning_rate: float
+    tokens_per_second: float
+    heldout: float | None = None
+
+
+def train(config: Config, folder: Path, report: Callable[[Report], None]) -> Path:
+    """Run the recipe; returns where the artefact lies.
+
+    ``folder`` is what the configuration's paths are relative to. Killed at any moment, a run leaves
+    its last checkpoint, which ``resume`` goes on from. Raises SettingsError for missing shards,
+    ModelError for a base of another kind, CorruptModelError for an artefact that does not fit.
+    """
+    # The worker processes are parallel enough, and threads would not survive their fork.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    torch.set_float32_matmul_precision("high")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    gpu = device.type == "cuda"
+
+    base = folder / config.base
+    base_sha256 = checksum(base)
+    reader = GGUFReader(base)
+    tokenizer = TextTokenizer.of(reader)
+    sizes, weights = read_llama(base, reader)
+    adapter = LowRank(
+        weights,
+        [tokenizer.ids[token] for token in artefact.LEARNED_ROWS],
+        attention_rank=config.attention_rank,
+        feed_forward_rank=config.feed_forward_rank,
+        seed=config.seed,
+    )
+    behind = artefact.Progress()
+    if config.resume:
+        behind = artefact.load(folder / config.resume, adapter, base_sha256)
+    seed = config.seed + behind.steps  # a run that goes on reads in another order
+    training = batches(
+        _rows(config, folder, config.corpus, config.mixture, tokenizer, seed=seed),
+        config.rows,
+        workers=config.workers,
+    )
+    heldout = _heldout(config, folder, tokenizer)
+
+    model = Model(
+        sizes,
+        weights.to(device),
+        adapter.to(device),
+        dtype=torch.bfloat16 if gpu else torch.float32,
+        compiled=config.compile,
+    )
+    optimizer = torch.optim.AdamW(
+        adapter.parameters(),
+        lr=config.learning_rate,
+        betas=(0.9, 0.95),
+        weight_decay=0.0,
+        fused=gpu,
+    )
+    output = folder / config.output
+    sums = torch.zeros(4, device=device)
+    started = saved = time.monotonic()
+    for step, batch in enumerate(islice(training, config.steps), 1):
+        rate = config.learning_rate * schedule(step, config)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        model.rounded = step > (1 - config.rounded) * config.steps
+        losses = model.losses(batch)
+        weight = batch["weights"].to(device)
+        ((losses * weight).sum() / weight.sum()).backward()
+        torch.nn.utils.clip_grad_norm_(adapter.parameters(), config.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        sums += _sums(losses.detach(), weight, batch["answers"].to(device))
+
+        last = step == config.steps
+        if last or step % REPORT_STEPS == 0 or step == 1:
+            measure = heldout and (last or step % HELDOUT_STEPS == 0)
+            loss, counted, answer_loss, answers = sums.tolist()
+            tokens = step * config.tokens_per_step
+            report(
+                Report(
+                    step=step,
+                    tokens=tokens,
+                    loss=loss / max(counted, 1e-9),
+                    answer_loss=answer_loss / max(answers, 1.0),
+                    learning_rate=rate,
+                    tokens_per_second=tokens / (time.monotonic() - started),
+                    heldout=model.answer_loss(heldout) if measure else None,
+                )
+            )
+            sums.zero_()
+        if last or time.monotonic() - saved > config.checkpoint_seconds:
+            progress = artefact.Progress(
+                behind.steps + step, behind.tokens + step * config.tokens_per_step
+            )
+            artefact.save(output, adapter, progress, ids=tokenizer.ids, base_sha256=base_sha256)
+            saved = time.monotonic()
+    return output
+
+
+def schedule(step: int, config: Config) -> float:
+    """Warmup-stable-decay: the share of the full learning rate at a step, counted from 1."""
+    rising = step / max(1, config.warmup)
+    falling = (config.steps - step + 1) / max(1.0, config.decay * config.steps)
+    return min(rising, 1.0, falling)
+
+
+def _sums(losses: Tensor, weight: Tensor, answers: Tensor) -> Tensor:
+    """Weighted loss and weight, loss of answers and their number; they stay on the device."""
+    return torch.stack(
+        [(losses * weight).sum(), weight.sum(), (losses * answers).sum(), answers.sum()]
+    )
+
+
+def _heldout(config: Config, folder: Path, tokenizer: TextTokenizer) -> list[Batch]:
+    """Held-out files in the layout that serves, always the same."""
+    if not config.heldout:
+        return []
+    longest = config.mixture.longest
+    mixture = Mixture(spm=1, psm=0, bare=0, plain=0, heal=1, longest=longest)
+    rows = _rows(config, folder, config.heldout, mixture, tokenizer, seed=0)
+    return list(fixed(rows, config.rows, HELDOUT_BATCHES))
+
+
+def _rows(
+    config: Config,
+    folder: Path,
+    patterns: tuple[str, ...],
+    mixture: Mixture,
+    tokenizer: TextTokenizer,
+    *,
+    seed: int,
+) -> PackedRows:
+    shards = sorted({path for pattern in patterns for path in folder.glob(pattern)})
+    if not shards:
+        raise SettingsError(
+            f"no shard matches {', '.join(patterns)} in {folder}; docs/corpus.md says how the "
+            "corpus is made"
+        )
+    ids = tokenizer.ids
+    stream = SampleStream(
+        Corpus.read(shards), tokenizer, FORMATS[FORMAT], mixture, ids[artefact.END]
+    )
+    unlearned = [ids[token] for token in artefact.LEARNED_ROWS]
+    weights = Weights(prompt=config.prompt_weight)
+    return PackedRows(stream, config.length, weights, unlearned, seed=seed)
