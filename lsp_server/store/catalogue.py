@@ -12,8 +12,8 @@ import msgspec
 
 from ..errors import ModelError
 
-STARTER = "smollm2-135m"
-"""The model that the package index itself can deliver, so that no hub is needed to begin."""
+STARTER = "tenon-starter"
+"""The model that the package index and this package together deliver: no hub is needed to begin."""
 
 _TRAINABLE = frozenset({"llama", "qwen2", "qwen3", "gemma2", "gemma3", "starcoder2"})
 
