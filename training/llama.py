@@ -64,7 +64,7 @@ class LlamaWeights:
 
 
 def read_llama(path: Path, reader: GGUFReader) -> tuple[LlamaConfig, LlamaWeights]:
-    """Dequantise a GGUF; raises ModelError if it is no Llama with tied embeddings."""
+    """Dequantise a GGUF; raises ModelError if it is no whole Llama with tied embeddings."""
     tensors = {tensor.name: tensor for tensor in reader.tensors}
     architecture = reader.get_field("general.architecture")
     if architecture is None or architecture.contents() != "llama" or "output.weight" in tensors:
@@ -80,7 +80,9 @@ def read_llama(path: Path, reader: GGUFReader) -> tuple[LlamaConfig, LlamaWeight
         return float(field.contents())
 
     def weight(name: str) -> Tensor:
-        tensor = tensors[name]
+        tensor = tensors.get(name)
+        if tensor is None:
+            raise ModelError(f"{path.name} has no {name}; pull it again")
         return torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
 
     layers, width, heads = (
