@@ -51,13 +51,14 @@ class Row:
         """Lay a sample at ``start``; returns where the next one begins."""
         size = len(sample.tokens)
         end = start + size
+        learnt = start + max(0, sample.answer - 1)  # the token that predicts the answer's first
         self.tokens[start:end] = sample.tokens
         self.targets[start : end - 1] = sample.tokens[1:]
         self.positions[start:end] = np.arange(size)
         self.documents[start:end] = number
-        self.weights[start : start + sample.answer - 1] = weights.prompt
-        self.weights[start + max(0, sample.answer - 1) : end - 1] = weights.answer
-        self.answers[start + max(0, sample.answer - 1) : end - 1] = True
+        self.weights[start:learnt] = weights.prompt
+        self.weights[learnt : end - 1] = weights.answer
+        self.answers[learnt : end - 1] = True
         return end
 
 

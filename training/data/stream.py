@@ -12,6 +12,7 @@ from random import Random
 
 import msgspec
 
+from lsp_server.errors import SettingsError
 from lsp_server.prompt.assemble import Snippet, Source
 from lsp_server.prompt.formats import FimFormat, Order
 from lsp_server.prompt.window import Budget
@@ -74,7 +75,10 @@ class Corpus:
 
     @classmethod
     def read(cls, shards: Sequence[Path]) -> "Corpus":
-        """Read JSON lines, packed by xz, of ``source``, ``path`` and ``text``."""
+        """Read JSON lines, packed by xz, of ``source``, ``path`` and ``text``.
+
+        Raises SettingsError, which names the shard that holds something else.
+        """
         with ThreadPoolExecutor() as pool:
             files = [file for shard in pool.map(_read, shards) for file in shard]
         siblings: dict[str, list[int]] = defaultdict(list)
@@ -84,8 +88,13 @@ class Corpus:
 
 
 def _read(shard: Path) -> list[CorpusFile]:
-    with lzma.open(shard, "rb") as lines:
-        return [msgspec.convert(json.loads(line), CorpusFile) for line in lines]
+    try:
+        with lzma.open(shard, "rb") as lines:
+            return [msgspec.convert(json.loads(line), CorpusFile) for line in lines]
+    except (lzma.LZMAError, EOFError, ValueError) as error:
+        raise SettingsError(
+            f"{shard} is no shard of a corpus ({error}); docs/corpus.md says how the corpus is made"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
