@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench-serve bench-quant clean help
+.PHONY: demo test check train-setup bench-serve bench-quant clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -20,6 +20,9 @@ check: $(VENV)/.dev  ## style, types, layers
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+train-setup: $(VENV)/.serve  ## torch and what fine-tuning needs besides; tests of training run only with it
+	$(BIN)/tenon setup train
 
 bench-serve: $(VENV)/.dev  ## measure the serving path; docs/benchmarks.md says how to read it
 	$(BIN)/python -m tests.benchmarks.serve
