@@ -20,7 +20,11 @@ from torch import Tensor
 
 from lsp_server.errors import SettingsError
 from lsp_server.prompt.formats import FORMATS
+from lsp_server.store.catalogue import STARTER, base_of, load_catalogue
+from lsp_server.store.download import pull
 from lsp_server.store.integrity import checksum
+from lsp_server.store.models import ModelStore
+from lsp_server.store.paths import StorePaths
 
 from . import artefact
 from .data.packing import Weights
@@ -38,18 +42,19 @@ REPORT_STEPS, HELDOUT_STEPS, HELDOUT_BATCHES = 20, 500, 4
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One run, as its TOML says it; paths are relative to that file.
 
-    ``base`` is the starter's GGUF, ``corpus`` and ``heldout`` patterns of shards, ``resume`` an
-    artefact to go on from. ``tokens`` counts all that is read; a step takes ``rows`` × ``length``
-    of them. The learning rate rises over ``warmup`` steps, stays, and falls to nothing over the
+    ``base`` is the starter's GGUF (empty: the catalogue's, pulled if need be), ``corpus`` and
+    ``heldout`` patterns of shards, ``resume`` an artefact to go on from. ``tokens`` counts all that
+    is read; a step takes ``rows`` × ``length`` of them. The learning rate rises over ``warmup``
+    steps, stays, and falls to nothing over the
     last ``decay`` share (warmup-stable-decay). ``prompt_weight`` is what a token of the prompt
     counts in the loss beside 1 for a token of the answer. Over the last ``rounded`` share of the
     steps the model runs on weights rounded to Q4_0, as it will be served. ``workers`` are
     processes that make samples; ``compile`` wants a GPU.
     """
 
-    base: str
     corpus: tuple[str, ...]
     output: str
+    base: str = ""
     heldout: tuple[str, ...] = ()
     resume: str = ""
     log: str = ""
@@ -123,7 +128,7 @@ def train(config: Config, folder: Path, report: Callable[[Report], None]) -> Pat
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     gpu = device.type == "cuda"
 
-    base = folder / config.base
+    base = folder / config.base if config.base else _catalogue_base()
     base_sha256 = checksum(base)
     reader = GGUFReader(base)
     tokenizer = TextTokenizer.of(reader)
@@ -207,6 +212,12 @@ def schedule(step: int, config: Config) -> float:
     rising = step / max(1, config.warmup)
     falling = (config.steps - step + 1) / max(1.0, config.decay * config.steps)
     return min(rising, 1.0, falling)
+
+
+def _catalogue_base() -> Path:
+    """The model that the starter is merged from."""
+    entry = base_of(load_catalogue()[STARTER])
+    return pull(ModelStore(StorePaths.default()), entry).path
 
 
 def _sums(losses: Tensor, weight: Tensor, answers: Tensor) -> Tensor:
