@@ -45,11 +45,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``base`` is the starter's GGUF (empty: the catalogue's, pulled if need be), ``corpus`` and
     ``heldout`` patterns of shards, ``resume`` an artefact to go on from. ``tokens`` counts all that
     is read; a step takes ``rows`` × ``length`` of them. The learning rate rises over ``warmup``
-    steps, stays, and falls to nothing over the
-    last ``decay`` share (warmup-stable-decay). ``prompt_weight`` is what a token of the prompt
-    counts in the loss beside 1 for a token of the answer. Over the last ``rounded`` share of the
-    steps the model runs on weights rounded to Q4_0, as it will be served. ``workers`` are
-    processes that make samples; ``compile`` wants a GPU.
+    steps, stays, and falls to nothing over the last ``decay`` share (warmup-stable-decay).
+    ``prompt_weight`` is what a token of the prompt counts in the loss beside 1 for a token of the
+    answer. Over the last ``rounded`` share of the steps the model runs on weights rounded to Q4_0,
+    as it will be served. ``workers`` are processes that make samples; ``compile`` wants a GPU.
     """
 
     corpus: tuple[str, ...]
