@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,32 +63,44 @@ def save(
     ``ids`` are the vocabulary's ids by text, ``base_sha256`` the starter that it was trained over.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    writer = GGUFWriter(temporary, "llama")
-    writer.add_type("adapter")
-    writer.add_name("Tenon starter: fill-in-the-middle for SmolLM2-135M")
-    writer.add_license("apache-2.0")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", 0.0)  # llama.cpp: no scale beyond what B holds
-    writer.add_uint32("tenon.recipe_version", RECIPE_VERSION)
-    writer.add_string("tenon.starter_sha256", base_sha256)
-    writer.add_uint64("tenon.steps", progress.steps)
-    writer.add_uint64("tenon.tokens", progress.tokens)
-    writer.add_array("tenon.embedding_rows", adapter.row_ids.tolist())
-    for key, token in FIM_TOKENS.items():
-        writer.add_uint32(key, ids[token])
-    for name in LINEARS:
-        for side, factor in (("lora_a", adapter.A[name]), ("lora_b", adapter.B[name])):
-            for layer, matrix in enumerate(factor.detach().float().cpu().numpy()):
-                tensor = f"blk.{layer}.{name}.weight.{side}"
-                writer.add_tensor(tensor, quantize(matrix, STORED), raw_dtype=STORED)
-    writer.add_tensor("token_embd.weight.rows", adapter.rows.detach().float().cpu().numpy())
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        _write(temporary, adapter, progress, ids, base_sha256)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # half of it is of no use, and takes room
+
+
+def _write(
+    path: Path,
+    adapter: LowRank,
+    progress: Progress,
+    ids: Mapping[str, int],
+    base_sha256: str,
+) -> None:
+    with closing(GGUFWriter(path, "llama")) as writer:
+        writer.add_type("adapter")
+        writer.add_name("Tenon starter: fill-in-the-middle for SmolLM2-135M")
+        writer.add_license("apache-2.0")
+        writer.add_string("adapter.type", "lora")
+        writer.add_float32("adapter.lora.alpha", 0.0)  # llama.cpp: no scale beyond what B holds
+        writer.add_uint32("tenon.recipe_version", RECIPE_VERSION)
+        writer.add_string("tenon.starter_sha256", base_sha256)
+        writer.add_uint64("tenon.steps", progress.steps)
+        writer.add_uint64("tenon.tokens", progress.tokens)
+        writer.add_array("tenon.embedding_rows", adapter.row_ids.tolist())
+        for key, token in FIM_TOKENS.items():
+            writer.add_uint32(key, ids[token])
+        for name in LINEARS:
+            for side, factor in (("lora_a", adapter.A[name]), ("lora_b", adapter.B[name])):
+                for layer, matrix in enumerate(factor.detach().float().cpu().numpy()):
+                    tensor = f"blk.{layer}.{name}.weight.{side}"
+                    writer.add_tensor(tensor, quantize(matrix, STORED), raw_dtype=STORED)
+        writer.add_tensor("token_embd.weight.rows", adapter.rows.detach().float().cpu().numpy())
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
 
 
 def load(path: Path, adapter: LowRank, base_sha256: str) -> Progress:
@@ -103,6 +116,8 @@ def load(path: Path, adapter: LowRank, base_sha256: str) -> Progress:
                 f"{path.name} was trained over another starter ({trained_over[:8]}, this one is "
                 f"{base_sha256[:8]}); resume from an artefact of the same starter"
             )
+        if _value(reader, "tenon.embedding_rows") != adapter.row_ids.tolist():
+            raise ValueError("its embedding rows belong to other tokens")
 
         def stacked(name: str, side: str, layers: int) -> Tensor:
             found = (tensors[f"blk.{layer}.{name}.weight.{side}"] for layer in range(layers))
@@ -118,7 +133,7 @@ def load(path: Path, adapter: LowRank, base_sha256: str) -> Progress:
         }
         adapter.load(factors, torch.from_numpy(tensors["token_embd.weight.rows"].data.copy()))
         return Progress(_whole(reader, "tenon.steps"), _whole(reader, "tenon.tokens"))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, LookupError, RuntimeError) as error:
         raise CorruptModelError(
             f"{path} is no artefact of this recipe with these ranks ({error}); give the file that "
             "an earlier run wrote, and the ranks in its configuration"

@@ -54,11 +54,14 @@ class LowRank(nn.Module):
 
     @torch.no_grad()
     def load(self, factors: Mapping[str, tuple[Tensor, Tensor]], rows: Tensor) -> None:
-        """Go on from an artefact's factors, by map name, and embedding rows."""
+        """Go on from an artefact's factors, by map name, and embedding rows.
+
+        Raises ValueError for factors of another shape.
+        """
         for name, (down, up) in factors.items():
-            self.A[name].copy_(down)
-            self.B[name].copy_(up)
-        self.rows.copy_(rows)
+            _fill(self.A[name], down)
+            _fill(self.B[name], up)
+        _fill(self.rows, rows)
 
     def linears(
         self, base: LlamaWeights, dtype: torch.dtype, *, rounded: bool
@@ -82,6 +85,13 @@ class LowRank(nn.Module):
     def output(self, embedding: Tensor) -> Tensor:
         """The tied output map with the new rows; they learn from their use as inputs alone."""
         return embedding.index_copy(0, self.row_ids, self.rows.detach().to(embedding.dtype))
+
+
+def _fill(parameter: Tensor, values: Tensor) -> None:
+    """Copy without broadcasting, which would take one row for all."""
+    if parameter.shape != values.shape:
+        raise ValueError(f"a factor is {tuple(values.shape)}, not {tuple(parameter.shape)}")
+    parameter.copy_(values)
 
 
 def straight_through(weight: Tensor) -> Tensor:
