@@ -12,16 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import torch
 from gguf import GGUFReader
 from torch import Tensor
 
-from lsp_server.errors import SettingsError
+from lsp_server.errors import CorruptModelError, ModelError, SettingsError
 from lsp_server.prompt.formats import FORMATS
 from lsp_server.store.catalogue import STARTER, base_of, load_catalogue
 from lsp_server.store.download import pull
+from lsp_server.store.gguf_header import read_header
 from lsp_server.store.integrity import checksum
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
@@ -29,7 +31,7 @@ from lsp_server.store.paths import StorePaths
 from . import artefact
 from .data.packing import Weights
 from .data.rows import PackedRows, batches, fixed
-from .data.stream import Corpus, Mixture, SampleStream
+from .data.stream import Corpus, Mixture, NotNegative, SampleStream, Share
 from .llama import read_llama
 from .lowrank import LowRank
 from .model import Batch, Model
@@ -37,6 +39,11 @@ from .tokenizer import TextTokenizer
 
 FORMAT = "tenon-starter"
 REPORT_STEPS, HELDOUT_STEPS, HELDOUT_BATCHES = 20, 500, 4
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Rank = Annotated[int, msgspec.Meta(ge=32, multiple_of=32)]
+"""An artefact's factors lie in blocks of 32 values."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,21 +64,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     heldout: tuple[str, ...] = ()
     resume: str = ""
     log: str = ""
-    tokens: int = 255_000_000
-    rows: int = 16
-    length: int = 4096
-    learning_rate: float = 3.5e-3
-    warmup: int = 100
-    decay: float = 0.3
-    rounded: float = 0.3
-    prompt_weight: float = 0.3
-    attention_rank: int = 96
-    feed_forward_rank: int = 128
-    clip: float = 1.0
+    tokens: Count = 255_000_000
+    rows: Count = 16
+    length: Count = 4096
+    learning_rate: Positive = 3.5e-3
+    warmup: Annotated[int, msgspec.Meta(ge=0)] = 100
+    decay: Share = 0.3
+    rounded: Share = 0.3
+    prompt_weight: NotNegative = 0.3
+    attention_rank: Rank = 96
+    feed_forward_rank: Rank = 128
+    clip: Positive = 1.0
     seed: int = 1
-    workers: int = 0
+    workers: Annotated[int, msgspec.Meta(ge=0)] = 0
     compile: bool = True
-    checkpoint_seconds: float = 300.0
+    checkpoint_seconds: NotNegative = 300.0
     mixture: Mixture = msgspec.field(default_factory=Mixture)
 
     @property
@@ -92,7 +99,7 @@ def read_config(path: Path) -> Config:
             f"{path} cannot be read ({error.strerror or error}); give a TOML such as "
             "training/starter.toml"
         ) from error
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: {error}; training/starter.toml shows the fields") from error
 
 
@@ -118,8 +125,9 @@ def train(config: Config, folder: Path, report: Callable[[Report], None]) -> Pat
     """Run the recipe; returns where the artefact lies.
 
     ``folder`` is what the configuration's paths are relative to. Killed at any moment, a run leaves
-    its last checkpoint, which ``resume`` goes on from. Raises SettingsError for missing shards,
-    ModelError for a base of another kind, CorruptModelError for an artefact that does not fit.
+    its last checkpoint, which ``resume`` goes on from. Raises SettingsError for what the
+    configuration names and is not there, ModelError for a base of another kind, CorruptModelError
+    for a damaged base or an artefact that does not fit.
     """
     # The worker processes are parallel enough, and threads would not survive their fork.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -127,10 +135,13 @@ def train(config: Config, folder: Path, report: Callable[[Report], None]) -> Pat
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     gpu = device.type == "cuda"
 
+    output = folder / config.output
+    if not output.parent.is_dir():
+        raise SettingsError(f"there is no folder {output.parent} for `output`; make it first")
     base = folder / config.base if config.base else _catalogue_base()
+    reader = _opened(base)
     base_sha256 = checksum(base)
-    reader = GGUFReader(base)
-    tokenizer = TextTokenizer.of(reader)
+    tokenizer = _tokenizer(base, reader)
     sizes, weights = read_llama(base, reader)
     adapter = LowRank(
         weights,
@@ -164,7 +175,6 @@ def train(config: Config, folder: Path, report: Callable[[Report], None]) -> Pat
         weight_decay=0.0,
         fused=gpu,
     )
-    output = folder / config.output
     sums = torch.zeros(4, device=device)
     started = saved = time.monotonic()
     for step, batch in enumerate(islice(training, config.steps), 1):
@@ -219,6 +229,30 @@ def _catalogue_base() -> Path:
     return pull(ModelStore(StorePaths.default()), entry).path
 
 
+def _opened(base: Path) -> GGUFReader:
+    try:
+        read_header(base)  # the reader trusts every length that it finds
+        return GGUFReader(base)
+    except OSError as error:
+        raise SettingsError(
+            f"the base {base} cannot be read ({error.strerror or error}); give the starter's GGUF, "
+            "or leave `base` out of the configuration"
+        ) from error
+    except ValueError as error:
+        raise CorruptModelError(f"{base} is no usable GGUF ({error}); pull it again") from error
+
+
+def _tokenizer(base: Path, reader: GGUFReader) -> TextTokenizer:
+    tokenizer = TextTokenizer.of(reader)
+    missing = {artefact.END, *artefact.LEARNED_ROWS} - tokenizer.ids.keys()
+    if missing:
+        raise ModelError(
+            f"{base.name} has no token {', '.join(sorted(missing))}; give the starter model that "
+            "the catalogue names"
+        )
+    return tokenizer
+
+
 def _sums(losses: Tensor, weight: Tensor, answers: Tensor) -> Tensor:
     """Weighted loss and weight, loss of answers and their number; they stay on the device."""
     return torch.stack(
@@ -251,10 +285,14 @@ def _rows(
             f"no shard matches {', '.join(patterns)} in {folder}; docs/corpus.md says how the "
             "corpus is made"
         )
+    corpus = Corpus.read(shards)
+    if not corpus.files:
+        raise SettingsError(
+            f"the shards that match {', '.join(patterns)} hold no file; docs/corpus.md says how "
+            "the corpus is made"
+        )
     ids = tokenizer.ids
-    stream = SampleStream(
-        Corpus.read(shards), tokenizer, FORMATS[FORMAT], mixture, ids[artefact.END]
-    )
+    stream = SampleStream(corpus, tokenizer, FORMATS[FORMAT], mixture, ids[artefact.END])
     unlearned = [ids[token] for token in artefact.LEARNED_ROWS]
     weights = Weights(prompt=config.prompt_weight)
     return PackedRows(stream, config.length, weights, unlearned, seed=seed)

@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     """Train, and say where the artefact lies; progress goes to standard output and the log."""
     config = read_config(options.config)
     folder = options.config.absolute().parent
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     log = folder / config.log if config.log else None
 
     def report(line: Report) -> None:

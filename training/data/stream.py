@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from typing import Annotated
 
 import msgspec
 
@@ -27,6 +28,11 @@ MOST_PER_FILE = 12
 SNIPPET_LINES = 40
 
 
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Tokens = Annotated[int, msgspec.Meta(ge=1)]
+
+
 class Mixture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Shares of what a stream yields.
 
@@ -37,18 +43,22 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``visits`` says how often a pass reads sources by the beginning of their name (else once).
     """
 
-    spm: float = 0.84
-    psm: float = 0.11
-    bare: float = 0.0
-    plain: float = 0.05
-    alone: float = 0.25
-    no_suffix: float = 0.06
-    path: float = 0.4
-    snippet: float = 0.2
-    heal: float = 0.85
-    shortest: int = 64
-    longest: int = 1536
+    spm: NotNegative = 0.84
+    psm: NotNegative = 0.11
+    bare: NotNegative = 0.0
+    plain: NotNegative = 0.05
+    alone: Share = 0.25
+    no_suffix: Share = 0.06
+    path: Share = 0.4
+    snippet: Share = 0.2
+    heal: Share = 0.85
+    shortest: Tokens = 64
+    longest: Tokens = 1536
     visits: dict[str, int] = {}
+
+    def __post_init__(self) -> None:
+        if not self.spm + self.psm + self.bare + self.plain:
+            raise ValueError("spm, psm, bare and plain must not all be 0")
 
 
 @dataclass(frozen=True, slots=True)
