@@ -1,4 +1,4 @@
-"""A random Llama of a few hundred kilobytes that llama.cpp can run, with a small real vocabulary."""
+"""A random Llama of a few hundred kilobytes that llama.cpp can run, its vocabulary included."""
 
 from pathlib import Path
 

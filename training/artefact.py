@@ -117,7 +117,10 @@ def load(path: Path, adapter: LowRank, base_sha256: str) -> Progress:
                 f"{base_sha256[:8]}); resume from an artefact of the same starter"
             )
         if _value(reader, "tenon.embedding_rows") != adapter.row_ids.tolist():
-            raise ValueError("its embedding rows belong to other tokens")
+            raise CorruptModelError(
+                f"{path.name} is no artefact of this recipe: its embedding rows belong to other "
+                "tokens; give the file that an earlier run of this release wrote"
+            )
 
         def stacked(name: str, side: str, layers: int) -> Tensor:
             found = (tensors[f"blk.{layer}.{name}.weight.{side}"] for layer in range(layers))

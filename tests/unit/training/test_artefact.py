@@ -84,7 +84,8 @@ def test_the_file_says_what_it_is_and_which_tokens_fill_the_middle(saved, base):
 
 
 @pytest.mark.parametrize("point", ["header", "tensors", "sync"])
-def test_killed_while_writing_the_old_file_stays(saved, trained, base, weights, monkeypatch, point):
+def test_killed_while_writing_the_old_file_stays(request, saved, trained, base, point):
+    monkeypatch, weights = map(request.getfixturevalue, ("monkeypatch", "weights"))
     before = saved.read_bytes()
 
     def die(*_arguments: object) -> None:
@@ -105,7 +106,7 @@ def test_killed_while_writing_the_old_file_stays(saved, trained, base, weights, 
 
 
 def test_an_artefact_over_another_starter_is_refused(saved, weights):
-    with pytest.raises(CorruptModelError, match="another starter.*artefact of the same starter"):
+    with pytest.raises(CorruptModelError, match=r"another starter.*artefact of the same starter"):
         artefact.load(saved, fresh(weights), "0" * 64)
 
 
@@ -129,9 +130,9 @@ def test_rows_of_other_tokens_are_refused(tmp_path, weights, base, rows):
 
 
 def test_what_is_no_artefact_is_refused(tmp_path, weights, base):
-    with pytest.raises(CorruptModelError, match="base.gguf is no artefact"):
+    with pytest.raises(CorruptModelError, match=r"base\.gguf is no artefact"):
         artefact.load(base, fresh(weights), checksum(base))
-    with pytest.raises(CorruptModelError, match="missing.gguf is no artefact"):
+    with pytest.raises(CorruptModelError, match=r"missing\.gguf is no artefact"):
         artefact.load(tmp_path / "missing.gguf", fresh(weights), checksum(base))
 
 

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFReader
@@ -65,7 +63,7 @@ def test_new_rows_are_as_long_as_the_others_and_differ(tiny):
 
 
 def test_at_the_beginning_it_is_the_base(tiny):
-    sizes, weights = tiny
+    _, weights = tiny
     linears = low_rank(weights).linears(weights, torch.float32, rounded=False)
     assert all(torch.equal(linears[name], weights.linears[name]) for name in LINEARS)
 

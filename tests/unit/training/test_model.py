@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 from gguf import GGUFReader
 
@@ -13,7 +11,7 @@ from training.model import Model, token_losses
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    path: Path = write_llama(tmp_path_factory.mktemp("base") / "tiny.gguf")
+    path = write_llama(tmp_path_factory.mktemp("base") / "tiny.gguf")
     sizes, weights = read_llama(path, GGUFReader(path))
     adapter = LowRank(weights, [3, 9], attention_rank=4, feed_forward_rank=4, seed=1)
     return Model(sizes, weights, adapter, dtype=torch.float32, compiled=False)

@@ -11,13 +11,14 @@ from training.data import spans
 from training.data.spans import MAX_CHARACTERS, MAX_LINES, MIN_CHARACTERS, choose, outline
 
 PIECES = (
-    "import os", "", "# Kommentar: größer 🙂", "x = 'größer' + f(1)  # ß", "été = {'🙂': [1, 2]}; y = 3",
+    "import os", "", "# Kommentar: größer 🙂", "x = 'größer' + f(1)  # ß",
+    "été = {'🙂': [1, 2]}; y = 3",
     "def f(a, b=(1, 2)):\n    '''Docs.'''\n    if a:\n        return [a, b]\n    return 'é' * 3",
-    "class Schlüssel(Base):\n    \"\"\"Ü.\"\"\"\n\n    @property\n    def größe(self):\n"
-    "        return self.x",
+    'class Größe(A):\n    """Ü."""\n\n    @property\n    def größe(self):\n        return self.x',
     "try:\n\tf(1,\n\t  'é')\nexcept ValueError as error:\n\traise\nfinally:\n\tclose(été)",
-    "\x0c", "text = '''\nmehrere\n  Zeilen 🙂\n'''", "async def g():\n    async with a as b:\n"
-    "        await b.read()", "for i in range(3): print(i)\nelse: pass",
+    "\x0c", "text = '''\nmehrere\n  Zeilen 🙂\n'''",
+    "async def g():\n    async with a as b:\n        await b.read()",
+    "for i in range(3): print(i)\nelse: pass",
     "@decorated(1)\n@ twice\ndef h(): return 1", "   ", "print(f'{x!r:>10} {été[0]}')",
 )  # fmt: skip
 SOURCES = st.builds(
@@ -76,7 +77,9 @@ def test_lines_are_those_that_hold_text(text: str):
     assert all(start == 0 or text[start - 1] == "\n" for start, _, _ in lines)
 
 
-@pytest.mark.parametrize("text", ["", "\n \n", "def f(:", "x = (", "\x00", "x = '\ud800'", "  x = 1"])
+@pytest.mark.parametrize(
+    "text", ["", "\n \n", "def f(:", "x = (", "\x00", "x = '\ud800'", "  x = 1"]
+)
 def test_no_outline_of_what_is_no_python_or_empty(text: str):
     assert outline(text) is None
 
@@ -95,7 +98,10 @@ def test_bodies_are_blocks_without_their_docstrings():
 
 
 def test_every_branch_is_a_block():
-    text = "try:\n    aa\nexcept E:\n    bb\nelse:\n    cc\nfinally:\n    dd\nif x:\n    ee\nelse:\n    ff"
+    text = (
+        "try:\n    aa\nexcept E:\n    bb\nelse:\n    cc\nfinally:\n    dd\n"
+        "if x:\n    ee\nelse:\n    ff"
+    )
     found = outline(text)
     assert sorted(text[start:end] for start, end in found.blocks) == [
         "aa", "bb", "cc", "dd", "ee", "ff",
@@ -151,7 +157,7 @@ def test_a_block_begins_and_ends_at_lines_and_has_a_limit(text: str, monkeypatch
 @pytest.mark.parametrize("text", sources())
 def test_any_characters(text: str, monkeypatch):
     lengths = {len(middle) for _, middle, _ in drawn("characters", monkeypatch, text)}
-    assert 0 < min(lengths)
+    assert min(lengths) > 0
     assert max(lengths) <= MAX_CHARACTERS
 
 
