@@ -105,6 +105,14 @@ def test_killed_while_writing_the_old_file_stays(request, saved, trained, base, 
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
 
+def test_whoever_reads_the_old_file_goes_on_reading_it(saved, trained, base):
+    before = saved.read_bytes()
+    with saved.open("rb") as reader:
+        save(saved, trained, base, Progress(8, 800))
+        assert reader.read() == before
+    assert saved.read_bytes() != before
+
+
 def test_an_artefact_over_another_starter_is_refused(saved, weights):
     with pytest.raises(CorruptModelError, match=r"another starter.*artefact of the same starter"):
         artefact.load(saved, fresh(weights), "0" * 64)

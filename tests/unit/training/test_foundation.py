@@ -5,6 +5,7 @@ import pytest
 from gguf import GGUFReader
 
 import training
+from tests.tiny_llama import TOKENS
 from tests.train_extra import torch
 from training import artefact, foundation
 from training.artefact import LEARNED_ROWS, Progress
@@ -105,6 +106,65 @@ def test_the_last_steps_run_on_rounded_weights(run, monkeypatch):
     monkeypatch.setattr(Model, "losses", watched)
     run(tokens=256 * 10, rounded=0.3, heldout=[])
     assert rounded == [False] * 7 + [True] * 3
+
+
+def test_what_is_told_is_the_mean_over_all_tokens_since_the_last_line(run, monkeypatch):
+    seen: list[tuple[torch.Tensor, dict[str, torch.Tensor]]] = []
+    losses = Model.losses
+
+    def watched(model: Model, batch):
+        seen.append((losses(model, batch), batch))
+        return seen[-1][0]
+
+    monkeypatch.setattr(Model, "losses", watched)
+    _, last = run(tokens=256 * 4, heldout=[], prompt_weight=0.5)
+    total, weights, answers = (
+        torch.cat(parts)
+        for parts in zip(
+            *((found.detach(), batch["weights"], batch["answers"]) for found, batch in seen[1:]),
+            strict=True,
+        )
+    )
+    assert last.loss == pytest.approx(((total * weights).sum() / weights.sum()).item())
+    assert last.answer_loss == pytest.approx(total[answers].mean().item())
+    assert weights[answers].unique().tolist() == [1.0]
+    assert 0.5 in weights[~answers]
+    targets = torch.cat([batch["targets"] for _, batch in seen])
+    never = torch.isin(targets, torch.tensor([TOKENS.index(token) for token in LEARNED_ROWS]))
+    assert never.any()
+    assert not torch.cat([batch["weights"] for _, batch in seen])[never].any()
+
+
+def test_held_out_prompts_are_those_that_are_served_and_always_the_same(run, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Model, "answer_loss", lambda _model, batches: seen.append(batches) or 1.0)
+    for seed in (1, 2):
+        run(tokens=256, seed=seed)
+    for one, other in zip(*seen, strict=True):
+        assert torch.equal(one["tokens"], other["tokens"])
+        first = (one["positions"] == 0) & (one["documents"] > 0)
+        openings = {TOKENS[token] for token in one["tokens"][first].tolist()}
+        assert openings <= {"<issue_comment>", "<repo_name>", "<file_sep>"}
+        assert TOKENS.index("<issue_closed>") in one["tokens"]
+
+
+def test_every_step_takes_its_own_gradient_and_no_larger_one(run, monkeypatch):
+    norms: list[float] = []
+    losses, step = Model.losses, torch.optim.AdamW.step
+
+    def watched(model: Model, batch):
+        assert all(parameter.grad is None for parameter in model._adapter.parameters())
+        return losses(model, batch)
+
+    def stepped(optimizer, *more):
+        gradients = [entry.grad for entry in optimizer.param_groups[0]["params"]]
+        norms.append(torch.nn.utils.get_total_norm(gradients).item())
+        return step(optimizer, *more)
+
+    monkeypatch.setattr(Model, "losses", watched)
+    monkeypatch.setattr(torch.optim.AdamW, "step", stepped)
+    run(tokens=256 * 3, clip=0.001, heldout=[])
+    assert norms == pytest.approx([0.001] * 3, rel=0.01)
 
 
 def test_checkpoints_say_how_far_they_are(run, monkeypatch):

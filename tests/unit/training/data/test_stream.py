@@ -11,7 +11,14 @@ from lsp_server.errors import SettingsError
 from lsp_server.prompt.formats import FORMATS
 from tests.byte_tokenizer import ByteTokenizer
 from training.data.samples import Sample
-from training.data.stream import MOST_PER_FILE, Corpus, CorpusFile, Mixture, SampleStream
+from training.data.stream import (
+    MOST_PER_FILE,
+    SNIPPET_LINES,
+    Corpus,
+    CorpusFile,
+    Mixture,
+    SampleStream,
+)
 
 TOKENIZER = ByteTokenizer()
 STARTER = FORMATS["tenon-starter"]
@@ -153,7 +160,8 @@ def test_layouts(layout: str, beginning: str, before_answer: str):
         assert ("<issue_closed>" in prompt) == bool(before_answer)
         if layout == "plain":
             assert sample.answer == len(sample.tokens)
-            assert prompt.removesuffix("<|endoftext|>") in file(owner(prompt)).text
+            # Some of the text before the cursor, and all that follows it.
+            assert file(owner(prompt)).text.endswith(prompt.removesuffix("<|endoftext|>"))
             assert "<issue" not in prompt
         else:
             assert "<issue_start>" in prompt
@@ -186,6 +194,22 @@ def test_a_snippet_of_a_file_that_the_text_names():
     for text in with_snippet:
         assert "<file_sep>src/file0.py\nname_0_0 = 0\n" in text
         assert "<file_sep>src/main.py\n<issue_comment>" in text
+
+
+def test_a_snippet_is_an_excerpt_of_whole_lines():
+    lines = [f"name_0_{number} = {number}" for number in range(500)]
+    naming = CorpusFile("pypi:shelf==1.0", "main.py", "import file0\n")
+    files = corpus(CorpusFile("pypi:shelf==1.0", "file0.py", "\n".join(lines)), naming)
+    found = set()
+    for text in texts(files, 300, path=1, snippet=1, longest=4000):
+        header = text.partition("<issue_comment>")[0]
+        if header.count("<file_sep>") == 2:
+            _, snippet, _ = header.split("<file_sep>")
+            found.add(snippet.removeprefix("file0.py\n"))
+    assert len(found) > 3
+    for snippet in found:
+        assert snippet.count("\n") == SNIPPET_LINES
+        assert snippet in "\n".join(lines) + "\n"
 
 
 def test_a_function_on_its_own():
