@@ -7,10 +7,10 @@ GPT-2's words); the special tokens are never recognised in text, as when serving
 from collections.abc import Sequence
 
 from gguf import GGUFReader
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel, Digits
+from tokenizers.pre_tokenizers import ByteLevel, Digits, Split
 from tokenizers.pre_tokenizers import Sequence as Steps
 
 from lsp_server.errors import ModelError
@@ -25,11 +25,15 @@ class TextTokenizer:
         self.ids = {text: number for number, text in enumerate(tokens)}
         pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
         self._tokenizer = Tokenizer(BPE(vocab=self.ids, merges=pairs))
-        self._tokenizer.pre_tokenizer = Steps(
-            [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
-        )
-        self._tokenizer.decoder = ByteLevelDecoder()
         alphabet = _byte_of_character()
+        steps = [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
+        unknown = "".join(character for character in alphabet if character not in self.ids)
+        if unknown:
+            # A few control characters have no token and are dropped; what stands around them is
+            # not neighbours for that.
+            steps.append(Split(Regex(f"[{unknown}]"), "isolated"))
+        self._tokenizer.pre_tokenizer = Steps(steps)
+        self._tokenizer.decoder = ByteLevelDecoder()
         self.pieces = tuple(
             bytes(alphabet.get(character, 0) for character in text) for text in tokens
         )

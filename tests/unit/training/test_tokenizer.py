@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import ucd_3_2_0
 
 import pytest
 from gguf import GGUFReader
@@ -24,8 +25,17 @@ ODD = (
     "🙂🙃 👩‍👩‍👧", "e\u0301",
     "\u00a0\u2003\u3000x", "\ufeffx", "\x00\x01\x7f", "a\u2028b\u0085c", "<|endoftext|>",
     "<issue_start>def<issue_closed>", "Ġword Ċ", "    " * 9 + "x", "_" * 40, "=" * 80,
+    "< \x06)", "\n \x16\x1d\U00089a4a x", "a\x04b",  # of which some bytes have no token
     "self.assertEqual(self.x,  12)", '"""Docs."""\n\n\n', "f'{a!r:>{width}}'", "\N{KELVIN SIGN}ſß",
 )  # fmt: skip
+
+ASSIGNED = [
+    character
+    for character in map(chr, range(0x30000))
+    if ucd_3_2_0.category(character) not in {"Cn", "Cs"}
+]
+"""What both know the kind of: they were built with tables of different years."""
+CHARACTERS = st.sampled_from(ASSIGNED[:256]) | st.sampled_from(ASSIGNED)
 
 
 def snippets() -> list[str]:
@@ -53,11 +63,13 @@ def test_source_has_the_ids_that_llama_cpp_gives(served: Model, tokenizer: TextT
     texts = [*ODD, *snippets()]
     assert len(texts) > 200
     for text in texts:
-        assert tokenizer.encode(text) == served.vocabulary.tokenize(text), repr(text)
+        ids = served.vocabulary.tokenize(text)
+        assert tokenizer.encode(text) == ids, repr(text)
+        assert tokenizer.count([text]) == [len(ids)]
 
 
 @settings(deadline=None, max_examples=200)
-@given(text=st.text(max_size=40))
+@given(text=st.text(CHARACTERS, max_size=40))
 def test_any_text_has_the_ids_that_llama_cpp_gives(served, tokenizer, text):
     assert tokenizer.encode(text) == served.vocabulary.tokenize(text)
 
