@@ -1,8 +1,12 @@
+from collections import Counter
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lsp_server.errors import SettingsError
 from lsp_server.prompt.assemble import compose
-from lsp_server.prompt.formats import FORMATS, PLAIN, Special
+from lsp_server.prompt.formats import FORMATS, PLAIN, FimFormat, Order, Part, Special, Text
 from training.layouts import LAYOUTS, relaid
 
 
@@ -58,3 +62,34 @@ def test_a_model_without_the_tokens_is_refused(layout: str):
 def test_a_family_without_a_middle_token_is_refused(layout: str):
     with pytest.raises(SettingsError, match="no middle token"):
         relaid(FORMATS["codestral"], layout)
+
+
+HEADS = st.lists(st.sampled_from([Special("<h>"), Text("\n"), Part.PATH]), max_size=3).map(tuple)
+BEFORE = (Special("<p>"), Part.PREFIX)
+BEHIND = (Special("<s>"), Part.SUFFIX)
+FAMILIES = st.builds(
+    lambda head, parts, heals: FimFormat(
+        "any", (*head, *parts, Special("<m>")), heals_before_middle=heals and parts[0] == BEHIND[0]
+    ),
+    HEADS,
+    st.sampled_from([BEFORE + BEHIND, BEHIND + BEFORE]),
+    st.booleans(),
+)
+ORDERS = {"psm": Order.PSM, "spm": Order.SPM}
+
+
+@given(fim=FAMILIES, first=st.sampled_from(sorted(ORDERS)), second=st.sampled_from(sorted(ORDERS)))
+def test_a_family_keeps_its_tokens_and_finds_back(fim: FimFormat, first: str, second: str):
+    found = relaid(fim, first)
+    assert found.order is ORDERS[first]
+    assert Counter(found.layout) == Counter(fim.layout)
+    assert relaid(found, second).layout == relaid(fim, second).layout
+    assert relaid(fim, fim.order.value) == fim
+    assert found.heals == (fim.heals and first == "spm")
+
+
+@given(fim=FAMILIES)
+def test_bare_leaves_out_the_middle_token_alone(fim: FimFormat):
+    found = relaid(fim, "bare")
+    assert (*found.layout, Special("<m>")) == relaid(fim, "spm").layout
+    assert found.heals
