@@ -18,19 +18,25 @@ MAX_TOKENS = 8
 def tokens_to_take_back(pieces: Sequence[bytes]) -> int:
     """How many tokens at the prompt's end are taken back before the answer is generated.
 
-    ``pieces`` are the bytes of the last tokens of the text before the cursor, in order. At least
-    one token is taken back (also ``(`` may be half of ``()``), at most ``MAX_TOKENS``, and none if
-    there are none or if the text ends at a line start: the next line's indentation is the model's.
+    ``pieces`` are the bytes of the last tokens of the text before the cursor, in order. What is
+    taken back begins with a whole character. It is at least one token (also ``(`` may be half of
+    ``()``) and at most ``MAX_TOKENS``. It is none if there are none, if the text ends at a line
+    start (the next line's indentation is the model's), or if all that could be taken lies inside
+    one character.
     """
-    tail = b"".join(pieces[-MAX_TOKENS:])
+    last = pieces[-MAX_TOKENS:]
+    tail = b"".join(last)
     match = _UNFINISHED.search(tail)
     if not match or tail.endswith(b"\n"):
         return 0
     wanted = len(match.group())
     taken = count = 0
-    for piece in reversed(pieces[-MAX_TOKENS:]):
+    for piece in reversed(last):
         if taken >= wanted:
             break
         taken += len(piece)
         count += 1
+    # A token may be a part of a character: neither a model nor an editor is to see half of one.
+    while count and b"\x80" <= last[-count][:1] <= b"\xbf":
+        count -= 1
     return count

@@ -35,6 +35,8 @@ ODD = (
     ("if x:\n\t", "\treturn\n"),
     ("text = 'größ", "'\n"),
     ("text = '日本", "'\n"),
+    ("# 😀😀😀😀😀", "\n"),
+    ("x = 'ﷺﷺﷺﷺ", "'\n"),
     ("x = 12", "34\n"),
     ("\x0c\nx = f(", ")\n"),
     ("an_identifier_of_far_more_tokens_than_eight_is_not_taken_back_who", "le = 1\n"),

@@ -86,6 +86,22 @@ async def test_the_unfinished_word_moves_behind_the_middle_token(http: httpx.Asy
     assert answers[0]["choices"][0]["text"] == word.removeprefix(" retu") + rest
 
 
+async def test_a_character_of_several_tokens_is_scored_whole(http: httpx.AsyncClient) -> None:
+    before = "# 😀😀😀😀😀"
+    prompt = [SUFFIX_ID, AFTER, PREFIX_ID, before, MIDDLE_ID]
+    answer = await complete(http, prompt=prompt, answer="\n", token_healing=True, logprobs=0)
+    names = answer["choices"][0]["logprobs"]["tokens"]
+    pieces = [
+        bytes.fromhex(name.removeprefix("bytes:").replace("\\x", ""))
+        if name.startswith("bytes:")
+        else name.encode()
+        for name in names
+    ]
+    scored = b"".join(pieces).decode()
+    assert scored.startswith("😀")
+    assert f"{before}\n".endswith(scored)
+
+
 @pytest.mark.parametrize(
     "prompt",
     [

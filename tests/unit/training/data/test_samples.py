@@ -91,8 +91,8 @@ def test_no_character_is_cut_in_two():
     # Three bytes each, and a token is a byte: the most that is taken back begins inside one.
     assert MAX_TOKENS % 3
     prompt, answer = spelled(sample(Source("日本語日本語", ""), "x"))
-    assert prompt.endswith("日本語日本語<issue_closed>")
-    assert answer == "x<|endoftext|>"
+    assert prompt.endswith(">日本語日<issue_closed>")
+    assert answer == "本語x<|endoftext|>"
 
 
 def test_where_the_file_lives_stands_before_its_text():
