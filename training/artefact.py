@@ -1,24 +1,21 @@
 """The starter's LoRA as a GGUF file: written by the recipe, read to resume it and to merge it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, dequantize, quantize
+from gguf import GGMLQuantizationType, GGUFWriter, ReaderTensor, dequantize, quantize
 from torch import Tensor
 
 from lsp_server.errors import CorruptModelError
+from lsp_server.store.merging import ROWS, Lora
 
 from .llama import LINEARS
 from .lowrank import LowRank
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 RECIPE_VERSION = 1
 """Part of the merged base's identity: to be raised when the same files must merge differently."""
@@ -97,7 +94,7 @@ def _write(
                 for layer, matrix in enumerate(factor.detach().float().cpu().numpy()):
                     tensor = f"blk.{layer}.{name}.weight.{side}"
                     writer.add_tensor(tensor, quantize(matrix, STORED), raw_dtype=STORED)
-        writer.add_tensor("token_embd.weight.rows", adapter.rows.detach().float().cpu().numpy())
+        writer.add_tensor(ROWS, adapter.rows.detach().float().cpu().numpy())
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
@@ -108,47 +105,40 @@ def load(path: Path, adapter: LowRank, base_sha256: str) -> Progress:
     base.
     """
     try:
-        reader = GGUFReader(path)
-        tensors = {tensor.name: tensor for tensor in reader.tensors}
-        trained_over = str(_value(reader, "tenon.starter_sha256"))
-        if trained_over != base_sha256:
-            raise CorruptModelError(
-                f"{path.name} was trained over another starter ({trained_over[:8]}, this one is "
-                f"{base_sha256[:8]}); resume from an artefact of the same starter"
-            )
-        if _value(reader, "tenon.embedding_rows") != adapter.row_ids.tolist():
-            raise CorruptModelError(
-                f"{path.name} is no artefact of this recipe: its embedding rows belong to other "
-                "tokens; give the file that an earlier run of this release wrote"
-            )
-
-        def stacked(name: str, side: str, layers: int) -> Tensor:
-            found = (tensors[f"blk.{layer}.{name}.weight.{side}"] for layer in range(layers))
-            matrices: list[NDArray[np.float32]] = [
-                dequantize(tensor.data, tensor.tensor_type) for tensor in found
-            ]
-            return torch.from_numpy(np.stack(matrices))
-
-        layers = len(adapter.A[LINEARS[0]])
+        lora = Lora.read(path)
+        _check_origin(lora, adapter, base_sha256)
+        layers = range(len(adapter.A[LINEARS[0]]))
         factors = {
-            name: (stacked(name, "lora_a", layers), stacked(name, "lora_b", layers))
+            name: _stacked([lora.pairs[f"blk.{layer}.{name}.weight"] for layer in layers])
             for name in LINEARS
         }
-        adapter.load(factors, torch.from_numpy(tensors["token_embd.weight.rows"].data.copy()))
-        return Progress(_whole(reader, "tenon.steps"), _whole(reader, "tenon.tokens"))
-    except (OSError, ValueError, LookupError, RuntimeError) as error:
+        rows = lora.rows.data.copy() if lora.rows is not None else np.zeros((0, 0))
+        adapter.load(factors, torch.from_numpy(rows))
+        return Progress(int(lora.value("tenon.steps")), int(lora.value("tenon.tokens")))
+    except (CorruptModelError, OSError, TypeError, ValueError, LookupError, RuntimeError) as error:
         raise CorruptModelError(
-            f"{path} is no artefact of this recipe with these ranks ({error}); give the file that "
-            "an earlier run wrote, and the ranks in its configuration"
+            f"{path} is no artefact to go on from ({error}); give the file that an earlier run of "
+            "this release wrote over the same base, and the ranks of its configuration"
         ) from error
 
 
-def _value(reader: GGUFReader, key: str) -> object:
-    field = reader.get_field(key)
-    if field is None:
-        raise ValueError(f"it has no {key}")
-    return field.contents()
+def _check_origin(lora: Lora, adapter: LowRank, base_sha256: str) -> None:
+    trained_over, version = lora.value("tenon.starter_sha256"), lora.value("tenon.recipe_version")
+    if trained_over != base_sha256:
+        raise ValueError(
+            f"it was trained over another base, {str(trained_over)[:8]}; this one is "
+            f"{base_sha256[:8]}"
+        )
+    if version != RECIPE_VERSION:
+        raise ValueError(f"it is of version {version} of the recipe; this one is {RECIPE_VERSION}")
+    if list(lora.row_ids) != adapter.row_ids.tolist():
+        raise ValueError("its embedding rows belong to other tokens")
 
 
-def _whole(reader: GGUFReader, key: str) -> int:
-    return int(str(_value(reader, key)))
+def _stacked(pairs: Sequence[tuple[ReaderTensor, ReaderTensor]]) -> tuple[Tensor, Tensor]:
+    """A and B of one map, stacked over the layers."""
+    down, up = (
+        np.stack([dequantize(tensor.data, tensor.tensor_type) for tensor in side])
+        for side in zip(*pairs, strict=True)
+    )
+    return torch.from_numpy(down), torch.from_numpy(up)

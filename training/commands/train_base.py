@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from ..foundation import Report, read_config, train
+from ..config import read_config
+from ..foundation import Report, train
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -146,7 +146,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args(arguments)
-    sources = [row for row in read_manifest(options.manifest) if row.group in options.groups]
+    manifest = read_manifest(options.manifest)
+    sources = [row for row in manifest if row.group in options.groups]
     download(sources, options.downloads)
     inputs = Inputs(
         wheels(options.downloads), options.repositories, Detector(read_evaluation(options.against))
@@ -155,7 +156,7 @@ def main(arguments: Sequence[str]) -> int:
     seen = Duplicates()
     for record in read_shards(options.after):
         seen.reason(record.text, signature(tokens(record.text)))
-    rows: list[Source] = []
+    rows = [row for row in manifest if row.group not in options.groups]
     report: dict[str, dict[str, int]] = {}
     with multiprocessing.Pool(options.processes) as pool:
         for group in options.groups:
@@ -170,13 +171,18 @@ def main(arguments: Sequence[str]) -> int:
             rows += _counted(members, records)
             report[group] = {**removed, "files kept": len(records), "bytes kept": _size(records)}
             names = f"group{group}" if group.isdigit() else group
+            for left in options.out.glob(f"{names}-*.jsonl.xz"):
+                left.unlink()  # an earlier, larger build's would be read as part of this one
             parts = [
                 (options.out / f"{names}-{number:02}.jsonl.xz", shard)
                 for number, shard in enumerate(shards(records))
             ]
             pool.starmap(write_shard, parts, chunksize=1)
+    rows.sort(key=lambda row: GROUPS.index(row.group))
     write_manifest(options.manifest, rows)
-    (options.out / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    for group, figures in report.items():
+        file = options.out / f"report-{group}.json"
+        file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -2,10 +2,12 @@
 
 import csv
 import dataclasses
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
 from lsp_server.errors import TenonError
+from lsp_server.store.paths import replace_file
 
 COLUMNS = ("group", "source", "sha256", "licence", "files", "bytes")
 GROUPS = ("1", "2", "heldout", "3")
@@ -51,10 +53,12 @@ def read_manifest(path: Path) -> list[Source]:
 
 
 def write_manifest(path: Path, sources: Iterable[Source]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(dataclasses.astuple(source) for source in sources)
+    """Replace the manifest in one step."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(dataclasses.astuple(source) for source in sources)
+    replace_file(path, text.getvalue().encode("utf-8"))
 
 
 def _source(path: Path, row: dict[str, str]) -> Source:

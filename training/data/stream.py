@@ -1,7 +1,5 @@
 """An endless stream of fill-in-the-middle samples over a corpus, in the mixture of a recipe."""
 
-import json
-import lzma
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,11 +11,11 @@ from typing import Annotated
 
 import msgspec
 
-from lsp_server.errors import SettingsError
 from lsp_server.prompt.assemble import Snippet, Source
 from lsp_server.prompt.formats import FimFormat, Order
 from lsp_server.prompt.window import Budget
 
+from ..corpus.shards import Record, read_shard
 from ..layouts import relaid
 from .samples import Sample, Tokenizer, fim_sample
 from .spans import Outline, choose, function_alone, outline
@@ -62,54 +60,26 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 @dataclass(frozen=True, slots=True)
-class CorpusFile:
-    """One file of a named source, such as ``pypi:attrs==25.3.0``."""
-
-    source: str
-    path: str
-    text: str
-
-    @property
-    def repository(self) -> str:
-        """The name that its root folder would have."""
-        _, _, name = self.source.partition(":")
-        return name.partition("@")[0].partition("==")[0].rpartition("/")[2]
-
-
-@dataclass(frozen=True, slots=True)
 class Corpus:
     """Files in order, and which belong to one source."""
 
-    files: Sequence[CorpusFile]
+    files: Sequence[Record]
     siblings: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, shards: Sequence[Path]) -> "Corpus":
-        """Read JSON lines, packed by xz, of ``source``, ``path`` and ``text``.
-
-        Raises SettingsError, which names the shard that holds something else.
-        """
+        """Raises SettingsError, which names the file that is no shard."""
         with ThreadPoolExecutor() as pool:
-            files = [file for shard in pool.map(_read, shards) for file in shard]
+            files = [file for shard in pool.map(read_shard, shards) for file in shard]
         siblings: dict[str, list[int]] = defaultdict(list)
         for number, file in enumerate(files):
             siblings[file.source].append(number)
         return cls(files, dict(siblings))
 
 
-def _read(shard: Path) -> list[CorpusFile]:
-    try:
-        with lzma.open(shard, "rb") as lines:
-            return [msgspec.convert(json.loads(line), CorpusFile) for line in lines]
-    except (lzma.LZMAError, EOFError, ValueError) as error:
-        raise SettingsError(
-            f"{shard} is no shard of a corpus ({error}); docs/corpus.md says how the corpus is made"
-        ) from error
-
-
 @dataclass(frozen=True, slots=True)
 class SampleStream:
-    """Samples without end from one worker's share of a corpus, pass after pass."""
+    """Samples from one worker's share of a corpus, pass after pass."""
 
     corpus: Corpus
     tokenizer: Tokenizer
@@ -118,17 +88,24 @@ class SampleStream:
     end: int
 
     def samples(self, seed: int, worker: int = 0, workers: int = 1) -> Iterator[Sample]:
-        """The stream of one worker; the same arguments give the same samples."""
+        """The stream of one worker; the same arguments give the same samples.
+
+        It ends only if a whole pass gave none.
+        """
         random = Random(f"{seed}/{worker}/{workers}")
         order = [
             number
             for number in range(worker, len(self.corpus.files), workers)
             for _ in range(self._visits(self.corpus.files[number].source))
         ]
-        while order:
+        fruitful = True
+        while fruitful:
+            fruitful = False
             random.shuffle(order)
             for number in order:
-                yield from self._of_file(number, random)
+                for sample in self._of_file(number, random):
+                    fruitful = True
+                    yield sample
 
     def _visits(self, source: str) -> int:
         visits = self.mixture.visits.items()

@@ -114,26 +114,26 @@ def test_whoever_reads_the_old_file_goes_on_reading_it(saved, trained, base):
 
 
 def test_an_artefact_over_another_starter_is_refused(saved, weights):
-    with pytest.raises(CorruptModelError, match=r"another starter.*artefact of the same starter"):
+    with pytest.raises(CorruptModelError, match=r"another base.*over the same base"):
         artefact.load(saved, fresh(weights), "0" * 64)
 
 
 def test_other_ranks_are_refused(saved, weights, base):
-    with pytest.raises(CorruptModelError, match="the ranks in its configuration"):
+    with pytest.raises(CorruptModelError, match="the ranks of its configuration"):
         artefact.load(saved, fresh(weights, rank=64), checksum(base))
 
 
 def test_a_rank_of_one_is_not_spread_over_all(tmp_path, weights, base, monkeypatch):
     monkeypatch.setattr(artefact, "STORED", GGMLQuantizationType.F32)
     path = save(tmp_path / "one.gguf", fresh(weights, rank=1), base)
-    with pytest.raises(CorruptModelError, match="the ranks in its configuration"):
+    with pytest.raises(CorruptModelError, match="the ranks of its configuration"):
         artefact.load(path, fresh(weights), checksum(base))
 
 
 @pytest.mark.parametrize("rows", [ROW_IDS[:1], ROW_IDS[::-1]])
 def test_rows_of_other_tokens_are_refused(tmp_path, weights, base, rows):
     path = save(tmp_path / "other.gguf", fresh(weights, rows=rows), base)
-    with pytest.raises(CorruptModelError, match="no artefact of this recipe"):
+    with pytest.raises(CorruptModelError, match="rows belong to other tokens"):
         artefact.load(path, fresh(weights), checksum(base))
 
 
@@ -148,14 +148,18 @@ def test_what_is_no_artefact_is_refused(tmp_path, weights, base):
 def test_a_torn_file_is_refused(saved, weights, base, kept):
     content = saved.read_bytes()
     saved.write_bytes(content[: kept if kept >= 0 else len(content) * 3 // 4])
-    with pytest.raises(CorruptModelError, match="give the file that an earlier run wrote"):
+    with pytest.raises(
+        CorruptModelError, match="an earlier run of this release wrote"
+    ):
         artefact.load(saved, fresh(weights), checksum(base))
 
 
 @pytest.mark.parametrize("content", [b"no GGUF, but of some length", b"GGUF" + b"\xff" * 200])
 def test_something_else_is_refused(saved, weights, base, content):
     saved.write_bytes(content)
-    with pytest.raises(CorruptModelError, match="give the file that an earlier run wrote"):
+    with pytest.raises(
+        CorruptModelError, match="an earlier run of this release wrote"
+    ):
         artefact.load(saved, fresh(weights), checksum(base))
 
 
@@ -211,3 +215,9 @@ def test_eight_bits_are_what_the_factors_lie_in(saved):
         assert kind == ("F32" if tensor.name.endswith(".rows") else "Q8_0")
         values = dequantize(tensor.data, tensor.tensor_type)
         assert (quantize(values, tensor.tensor_type) == tensor.data).all()
+
+
+def test_an_artefact_of_another_recipe_is_refused(saved, weights, base, monkeypatch):
+    monkeypatch.setattr(artefact, "RECIPE_VERSION", artefact.RECIPE_VERSION + 1)
+    with pytest.raises(CorruptModelError, match="of the recipe"):
+        artefact.load(saved, fresh(weights), checksum(base))

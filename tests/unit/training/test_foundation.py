@@ -7,9 +7,10 @@ from gguf import GGUFReader
 import training
 from tests.tiny_llama import TOKENS
 from tests.train_extra import torch
-from training import artefact, foundation
+from training import artefact, foundation, inputs
 from training.artefact import LEARNED_ROWS, Progress
-from training.foundation import Config, Report, read_config, schedule, train
+from training.config import Config, read_config
+from training.foundation import Report, schedule, train
 from training.llama import read_llama
 from training.lowrank import LowRank
 from training.model import Model
@@ -70,7 +71,7 @@ def test_without_a_base_it_is_the_catalogues(run, run_folder, monkeypatch):
         pulled.append(entry.name)
         return SimpleNamespace(path=run_folder / "base.gguf")
 
-    monkeypatch.setattr(foundation, "pull", pull)
+    monkeypatch.setattr(inputs, "pull", pull)
     run(base="", tokens=256)
     assert pulled == ["smollm2-135m"]
 

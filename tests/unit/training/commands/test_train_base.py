@@ -59,6 +59,7 @@ def test_a_run_writes_its_artefact_and_its_log(capsys, write_config, run_folder)
         ({"mixture": {"heal": 2}}, "$.mixture.heal"),
         ({"mixture": {"spm": 0, "psm": 0, "bare": 0, "plain": 0}}, "spm, psm, bare and plain"),
         ({"corpus": ["nowhere/*.xz"]}, "no shard matches nowhere/*.xz"),
+        ({"corpus": ["/somewhere/*.xz"]}, "patterns are relative"),
         ({"heldout": ["nowhere.xz"]}, "no shard matches nowhere.xz"),
         ({"base": "nowhere.gguf"}, "nowhere.gguf"),
         ({"base": "corpus"}, "corpus"),
@@ -131,4 +132,11 @@ def test_a_damaged_shard(capsys, write_config, run_folder):
 def test_an_artefact_of_other_ranks(capsys, write_config):
     assert main(["train-base", str(write_config(tokens=256))]) == 0
     line = told(capsys, write_config(resume="starter.lora.gguf", attention_rank=64))
-    assert "the ranks in its configuration" in line
+    assert "the ranks of its configuration" in line
+
+
+def test_shards_without_a_usable_file(capsys, write_config, run_folder):
+    (shard,) = (run_folder / "corpus").iterdir()
+    record = {"source": "pypi:old==1", "path": "a.py", "text": "print 'two'\n"}
+    shard.write_bytes(lzma.compress(json.dumps(record).encode()))
+    assert "gave out after 0 of" in told(capsys, write_config())

@@ -66,7 +66,7 @@ def test_the_build_keeps_what_is_new_and_counts_the_rest(setting):
     assert run(setting) == 0
     records = list(read_shards([setting / "out" / "group1-00.jsonl.xz"]))
     assert [record.path for record in records] == ["thing/a.py", "thing/b.py"]
-    report = json.loads((setting / "out" / "report.json").read_text())["1"]
+    report = json.loads((setting / "out" / "report-1.json").read_text())
     assert report["duplicate"] == report["size"] == report["repeats a problem"] == 1
     (row,) = read_manifest(setting / "manifest.csv")
     assert (row.files, row.size) == (2, sum(len(record.text) for record in records))
@@ -94,3 +94,16 @@ def test_shards_have_a_size(monkeypatch):
     monkeypatch.setattr(build, "SHARD_BYTES", 100)
     records = [Record("pypi:a==1", f"{number}.py", "x" * 60) for number in range(5)]
     assert [len(shard) for shard in build.shards(records)] == [2, 2, 1]
+
+
+def test_a_build_of_one_group_leaves_the_others_in_the_manifest(setting):
+    (row,) = read_manifest(setting / "manifest.csv")
+    other = Source("2", "pypi:other==1.0", "0" * 64, "MIT", 7, 700)
+    write_manifest(setting / "manifest.csv", [other, row])
+    (setting / "out").mkdir()
+    (setting / "out" / "group1-07.jsonl.xz").write_bytes(b"of an earlier, larger build")
+    run(setting, "--groups", "1")
+    built, kept = read_manifest(setting / "manifest.csv")
+    assert (built.name, built.files) == (row.name, 2)
+    assert kept == other
+    assert [path.name for path in (setting / "out").glob("*.xz")] == ["group1-00.jsonl.xz"]

@@ -6,10 +6,11 @@ import pytest
 from lsp_server.prompt.formats import FORMATS
 from tests.byte_tokenizer import ByteTokenizer
 from tests.train_extra import torch
+from training.corpus.shards import Record
 from training.data import rows as training_rows
 from training.data.packing import Weights, packed
 from training.data.rows import PackedRows, batches, fixed
-from training.data.stream import Corpus, CorpusFile, Mixture, SampleStream
+from training.data.stream import Corpus, Mixture, SampleStream
 
 LENGTH = 96
 WEIGHTS = Weights(prompt=0.25)
@@ -22,7 +23,7 @@ TOKENIZER = ByteTokenizer()
 
 @pytest.fixture
 def stream() -> SampleStream:
-    files = [CorpusFile("pypi:a==1", f"f{n}.py", f"name = {n}\nother = name\n") for n in range(6)]
+    files = [Record("pypi:a==1", f"f{n}.py", f"name = {n}\nother = name\n") for n in range(6)]
     corpus = Corpus(files, {"pypi:a==1": list(range(6))})
     mixture = Mixture(shortest=16, longest=64)
     return SampleStream(corpus, TOKENIZER, FORMATS["tenon-starter"], mixture, TOKENIZER.end)

@@ -10,12 +10,12 @@ import pytest
 from lsp_server.errors import SettingsError
 from lsp_server.prompt.formats import FORMATS
 from tests.byte_tokenizer import ByteTokenizer
+from training.corpus.shards import Record
 from training.data.samples import Sample
 from training.data.stream import (
     MOST_PER_FILE,
     SNIPPET_LINES,
     Corpus,
-    CorpusFile,
     Mixture,
     SampleStream,
 )
@@ -28,13 +28,13 @@ EVERYTHING_OFF = Mixture(
 )  # fmt: skip
 
 
-def file(number: int, source: str = "pypi:shelf==1.0") -> CorpusFile:
+def file(number: int, source: str = "pypi:shelf==1.0") -> Record:
     """A short file that names itself in every line."""
     lines = [f"name_{number}_{line} = {line}" for line in range(8)]
-    return CorpusFile(source, f"src/file{number}.py", "\n".join(lines) + "\n")
+    return Record(source, f"src/file{number}.py", "\n".join(lines) + "\n")
 
 
-def corpus(*files: CorpusFile) -> Corpus:
+def corpus(*files: Record) -> Corpus:
     siblings: dict[str, list[int]] = {}
     for number, entry in enumerate(files):
         siblings.setdefault(entry.source, []).append(number)
@@ -96,7 +96,7 @@ def test_a_damaged_shard_is_named(tmp_path: Path, content: bytes):
     ],
 )
 def test_a_repository_is_called_as_its_root_would_be(source: str, name: str):
-    assert CorpusFile(source, "a.py", "").repository == name
+    assert Record(source, "a.py", "").repository == name
 
 
 def test_the_same_arguments_give_the_same_samples():
@@ -132,13 +132,13 @@ def test_a_worker_without_files_has_no_samples():
 
 def test_a_long_file_gives_more_samples_up_to_a_limit():
     text = "".join(f"name_0_{line} = {line}\n" for line in range(20_000))
-    files = corpus(CorpusFile("pypi:a==1", "a.py", text), file(1))
+    files = corpus(Record("pypi:a==1", "a.py", text), file(1))
     found = [owner(sample) for sample in texts(files, 2 * (MOST_PER_FILE + 1))]
     assert Counter(found)[0] == 2 * MOST_PER_FILE
 
 
 def test_what_is_no_python_is_left_out():
-    files = corpus(CorpusFile("pypi:a==1", "a.py", "def name_0_f(:\n"), file(1))
+    files = corpus(Record("pypi:a==1", "a.py", "def name_0_f(:\n"), file(1))
     assert {owner(text) for text in texts(files)} == {1}
 
 
@@ -187,7 +187,7 @@ def test_a_path_and_sometimes_the_repository():
 
 
 def test_a_snippet_of_a_file_that_the_text_names():
-    naming = CorpusFile("pypi:shelf==1.0", "src/main.py", "import file0\nname_1_x = file0.y\n")
+    naming = Record("pypi:shelf==1.0", "src/main.py", "import file0\nname_1_x = file0.y\n")
     found = texts(corpus(file(0), naming, file(2, "pypi:other==1")), 200, path=1, snippet=1)
     with_snippet = [text for text in found if text.count("<file_sep>") == 2]
     assert len(with_snippet) > 10
@@ -198,8 +198,8 @@ def test_a_snippet_of_a_file_that_the_text_names():
 
 def test_a_snippet_is_an_excerpt_of_whole_lines():
     lines = [f"name_0_{number} = {number}" for number in range(500)]
-    naming = CorpusFile("pypi:shelf==1.0", "main.py", "import file0\n")
-    files = corpus(CorpusFile("pypi:shelf==1.0", "file0.py", "\n".join(lines)), naming)
+    naming = Record("pypi:shelf==1.0", "main.py", "import file0\n")
+    files = corpus(Record("pypi:shelf==1.0", "file0.py", "\n".join(lines)), naming)
     found = set()
     for text in texts(files, 300, path=1, snippet=1, longest=4000):
         header = text.partition("<issue_comment>")[0]
@@ -214,7 +214,7 @@ def test_a_snippet_is_an_excerpt_of_whole_lines():
 
 def test_a_function_on_its_own():
     text = "import os\n\n\nclass A:\n    def name_0_f(self):\n        return name_0_x\n"
-    found = texts(corpus(CorpusFile("pypi:a==1", "a.py", text)), alone=1, heal=0, path=1)
+    found = texts(corpus(Record("pypi:a==1", "a.py", text)), alone=1, heal=0, path=1)
     for sample in found:
         assert "import" not in sample
         assert "class" not in sample
@@ -224,7 +224,7 @@ def test_a_function_on_its_own():
 
 def test_samples_are_no_longer_than_the_mixture_says():
     text = "".join(f"name_0_{line} = [{line}, 'été']\n" for line in range(400))
-    files = corpus(CorpusFile("pypi:a==1", "a.py", text))
+    files = corpus(Record("pypi:a==1", "a.py", text))
     for plain in (0.0, 1.0):
         samples = islice(stream(files, plain=plain, spm=1 - plain).samples(1), 100)
         lengths = [len(sample.tokens) for sample in samples]
@@ -238,3 +238,10 @@ def test_the_share_that_is_healed(heal: float):
     halves = [text.partition("<issue_closed>")[::2] for text in texts(corpus(file(0)), heal=heal)]
     inside_a_word = [before[-1].isalnum() and after[0].isalnum() for before, after in halves]
     assert any(inside_a_word) == (heal == 0)
+
+
+def test_a_corpus_without_a_usable_file_ends_instead_of_turning_for_ever():
+    stream = SampleStream(
+        corpus(Record("pypi:old==1", "a.py", "print 'two'\n")), TOKENIZER, STARTER, Mixture(), 0
+    )
+    assert list(stream.samples(1)) == []
