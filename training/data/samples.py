@@ -74,8 +74,4 @@ def _healed(tokens: list[int], tokenizer: Tokenizer) -> tuple[list[int], str]:
     count = tokens_to_take_back(tail)
     if not count:
         return tokens, ""
-    try:
-        taken = b"".join(tail[-count:]).decode("utf-8")
-    except UnicodeDecodeError:  # the cut lies inside a character: nothing can be moved
-        return tokens, ""
-    return tokens[:-count], taken
+    return tokens[:-count], b"".join(tail[-count:]).decode("utf-8")
