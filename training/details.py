@@ -10,6 +10,9 @@ from lsp_server.errors import SettingsError
 
 from .metrics import Result, edit_similarity, exact, exact_first_line
 
+BEGINNING = b'{"run":'
+"""Of every details file."""
+
 
 class DetailsFile:
     """An open details file: its first line says which run it is of, each other is a result.
@@ -19,7 +22,7 @@ class DetailsFile:
     """
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
-        """Open or create; raises ``SettingsError`` if the file is of another run."""
+        """Open or create; raises ``SettingsError`` for a file of another run, or of none."""
         self.path = path
         self.results: list[Result] = []
         """What was already there."""
@@ -56,17 +59,17 @@ class DetailsFile:
     def _read(self, run: dict[str, Any]) -> int:
         """Take over what a former run left; returns the length of its whole lines."""
         data = self.path.read_bytes()
+        if b"\n" not in data and not BEGINNING.startswith(data[: len(BEGINNING)]):
+            raise self._other("it does not begin as they do")
         data = data[: data.rfind(b"\n") + 1]
-        if not data:
+        if not data:  # killed within its first line
             return 0
         first, *others = data.splitlines()
         try:
             former = msgspec.json.decode(first)["run"]
             self.results = [msgspec.json.decode(line, type=Result) for line in others]
         except (msgspec.MsgspecError, KeyError, TypeError) as error:
-            raise SettingsError(
-                f"{self.path} holds no details of an evaluation ({error}); give another --details"
-            ) from error
+            raise self._other(error) from error
         run = msgspec.json.decode(msgspec.json.encode(run))
         changed = sorted(
             name for name in former.keys() | run.keys() if former.get(name) != run.get(name)
@@ -77,3 +80,8 @@ class DetailsFile:
                 f"{self.path} is of another run ({what}); give another --details, or remove it"
             )
         return len(data)
+
+    def _other(self, reason: object) -> SettingsError:
+        return SettingsError(
+            f"{self.path} holds no details of an evaluation ({reason}); give another --details"
+        )

@@ -58,7 +58,25 @@ def test_another_run_is_refused_by_name(tmp_path: Path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"something\n", b'{"run": {}}\n{"id": 1}\n', b"[]\n"])
+def test_an_empty_file_is_taken(tmp_path: Path):
+    path = tmp_path / "details.jsonl"
+    path.touch()
+    write(path, FIRST)
+    with DetailsFile(path, RUN) as details:
+        assert details.results == [FIRST]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"something\n",
+        b'{"run": {}}\n{"id": 1}\n',
+        b"[]\n",
+        b'{"keep":"my only copy"}',
+        b"no line at all",
+        b"{ ",
+    ],
+)
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path, content: bytes):
     path = tmp_path / "details.jsonl"
     path.write_bytes(content)
