@@ -23,6 +23,7 @@ class Report:
 
     ``model`` is the name to tell, ``base`` the identity that adapters over it belong to (the
     file's sha256, or what a merged file was made of), ``info`` what the engine said about it.
+    ``interrupted`` is true of a run that ended before its last example.
     """
 
     benchmark: Benchmark
@@ -35,6 +36,11 @@ class Report:
     results: list[Result] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
+    adapter_sha256: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read the adapter once, as it is when the run begins."""
+        self.adapter_sha256 = checksum(self.adapter) if self.adapter else None
 
     @property
     def layout(self) -> str:
@@ -52,13 +58,14 @@ class Report:
         asked = self.asked
         return {
             "data": self.benchmark.path.name,
+            "data_sha256": self.benchmark.sha256,
             "data_format": self.benchmark.format,
             "model": self.model,
             "base": self.base,
             "sha256": self.info.sha256,
             "fim_format": self.info.fim.name,
             "adapter": self.adapter.name if self.adapter else None,
-            "adapter_sha256": checksum(self.adapter) if self.adapter else None,
+            "adapter_sha256": self.adapter_sha256,
             "arm": self.arm,
             "layout": self.layout,
             "suffix_used": self.suffix_used,

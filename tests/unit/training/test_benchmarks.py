@@ -1,6 +1,7 @@
 """Each published format, in made-up rows; and the real files where they are at hand."""
 
 import gzip
+import hashlib
 import json
 import lzma
 from pathlib import Path
@@ -139,15 +140,45 @@ def test_tenons_own_rows(tmp_path: Path):
         (b"{\n", "cannot be read"),
         (b"\xff\xfe", "cannot be read"),
         (b'{"question": 1, "answer": 2}\n', "answer, question"),
-        (b'{"prefix": 1, "suffix": 2, "middle": 3}\n{"prefix": 1}\n', "no whole tenon file"),
+        (b'{"prefix": 1, "suffix": "", "middle": ""}\n', r"row 1: .*`str`, got `int`.*prefix"),
+        (b'{"prefix": "", "suffix": "", "middle": ""}\n\n{"prefix": ""}\n', "row 2: .*`suffix`"),
+        (b'{"prefix": "", "suffix": "", "middle": "", "path": null}\n', "row 1: .*path"),
         (2 * b'{"id": 1, "prefix": "", "suffix": "", "middle": ""}\n', "the same id"),
     ],
 )
 def test_what_is_no_data_set_is_refused_with_the_reason(tmp_path: Path, content: bytes, said: str):
     path = tmp_path / "x.jsonl"
     path.write_bytes(content)
-    with pytest.raises(BenchmarkError, match=said):
+    with pytest.raises(BenchmarkError, match=said) as refused:
         read(path, Choice())
+    assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (INFILLING | {"test": None}, "row 1: .*test"),
+        (SANTACODER | {"language": 3}, "row 1: .*language"),
+        (CROSSCODE | {"metadata": {"task_id": "x", "file": "a.py"}}, "row 1: .*`repository`"),
+        (CROSSCODE | {"crossfile_context": {"list": [{"filename": "a.py"}]}},
+         "row 1: .*`retrieved_chunk`.*list"),
+        (TIMESPLIT | {"eval": [{"kind": "line", "path": "src/a.py", "start": 6}]},
+         "row 1: .*`end`.*eval"),
+        (TIMESPLIT | {"eval": [{"kind": "line", "path": "b.py", "start": 0, "end": 1}]},
+         r"eval\[0\].*no b\.py"),
+    ],
+)  # fmt: skip
+def test_a_field_that_is_wrong_is_named(tmp_path: Path, row: dict, said: str):
+    with pytest.raises(BenchmarkError, match=said):
+        read(write(tmp_path / "x.jsonl", row), Choice())
+
+
+def test_a_data_set_is_known_by_its_bytes(tmp_path: Path):
+    path = write(tmp_path / "x.jsonl", SANTACODER)
+    before = read(path, Choice()).sha256
+    assert before == hashlib.sha256(path.read_bytes()).hexdigest()
+    write(path, SANTACODER | {"suffix": "    return 2\n"})
+    assert read(path, Choice()).sha256 != before
 
 
 def test_a_packed_file_that_is_none(tmp_path: Path):
