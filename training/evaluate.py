@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from lsp_server.completion.engine import EngineInfo, GenerationRequest
 from lsp_server.engine.client import HttpEngine
+from lsp_server.errors import EngineRequestError
 from lsp_server.prompt.assemble import Prompt, Source, assemble
 from lsp_server.prompt.formats import FimFormat, Order
 from lsp_server.prompt.window import Budget, lines_to_count
@@ -23,6 +24,8 @@ LINE_TOKENS, BLOCK_TOKENS = 96, 384
 """Longest answer where a line was taken out, and where several were."""
 SUFFIX_SHARE = 3
 """The suffix may take one part in so many of the prompt."""
+TRUTH_SHARE = 2
+"""A truth that would take more than one part in so many of the context gets no room of its own."""
 MARGIN = 16
 """One part in so many of the context stays free: tokens are counted line by line."""
 RUNS_AT_ONCE = 2
@@ -123,15 +126,7 @@ class _Asker:
                 await self._answer(example, prompt, most, number)
                 for number in range(self.options.samples)
             ]
-            scores: list[float] = []
-            if self.options.nll:
-                scores = await self.engine.score_answer(
-                    prompt,
-                    example.middle,
-                    adapter=self.adapter,
-                    cache_key=CACHE_KEY,
-                    priority=self.options.priority,
-                )
+            scores = await self._scores(prompt, example.middle) if self.options.nll else []
             spent = 1000 * (time.perf_counter() - started)
         return Result(
             example.id, example.middle, tuple(answers), sum(scores), len(scores), round(spent, 1)
@@ -142,7 +137,10 @@ class _Asker:
         fim = relaid(self.info.fim, PLAIN if example.function else self.options.layout)
         several = example.function or example.middle.strip().count("\n") > 0
         most = self.options.max_tokens or (BLOCK_TOKENS if several else LINE_TOKENS)
-        room = self.info.context - self.info.context // MARGIN - most
+        await self._count([example.middle])
+        truth = self.counts[example.middle]
+        answer = max(most, truth) if truth <= self.info.context // TRUTH_SHARE else most
+        room = self.info.context - self.info.context // MARGIN - answer
         before, snippets = example.prefix, example.context if self.options.context else ()
         if snippets and fim.repository and fim.repository.file:
             # Beside the text, a snippet costs its path and some control tokens.
@@ -176,8 +174,24 @@ class _Asker:
                 text += chunk.text
                 reason = chunk.finish_reason
                 if example.function and (end := function_end(text)) is not None:
-                    return Answer(text[:end], stopped=False)
-        return Answer(text, stopped=reason == "stop")
+                    text = text[:end]
+                    break
+        return Answer(text, stopped=None if example.function else reason == "stop")
+
+    async def _scores(self, prompt: Prompt, middle: str) -> list[float]:
+        """Of the truth's tokens; none of a truth that does not fit the context."""
+        try:
+            return await self.engine.score_answer(
+                prompt,
+                middle,
+                adapter=self.adapter,
+                cache_key=CACHE_KEY,
+                priority=self.options.priority,
+            )
+        except EngineRequestError as error:
+            if error.param != "prompt":
+                raise
+            return []
 
     async def _count(self, lines: Sequence[str]) -> None:
         missing = [line for line in dict.fromkeys(lines) if line not in self.counts]

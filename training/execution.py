@@ -96,5 +96,19 @@ def _end(process: asyncio.subprocess.Process) -> None:
         if sys.platform == "win32":
             if process.returncode is None:
                 process.kill()
-        else:
+        elif process.returncode is None or not _exists(process.pid):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def _exists(pid: int) -> bool:
+    """Whether another program got the id of a process that has ended.
+
+    As long as anything of its group is left, none can.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -45,11 +45,11 @@ def pass_at(samples: int, passed: int, k: int) -> float:
 class Answer:
     """One sample: its text, whether the model ended it by itself, and whether its tests passed.
 
-    ``passed`` is None where nothing was run.
+    ``stopped`` is None where the end is not the model's to tell, ``passed`` where nothing was run.
     """
 
     text: str
-    stopped: bool
+    stopped: bool | None
     passed: bool | None = None
 
 
@@ -74,12 +74,12 @@ class Summary:
 
     ``exact_match`` and ``edit_similarity`` are of the first line with text,
     ``exact_match_untruncated`` of the whole answer. ``stop_rate`` is the share of answers that the
-    model ended by a control token. ``nll`` is the mean negative log-likelihood of the true
-    middles' tokens, in nats, each token counting alike; the token that would end the middle is
-    not among them, because which one it is differs between families. Where token healing takes
-    back the end of the prompt, the tokens that repeat it count, each among those that healing
-    chooses from. ``pass_at_k`` is for
-    ``k`` = the number of samples.
+    model ended by a control token; functions, which are cut where they end, do not count. ``nll``
+    is the mean negative log-likelihood of the true middles' tokens, in nats, each token counting
+    alike; the token that would end the middle is not among them, because which one it is differs
+    between families, nor is a middle that does not fit the engine's context. Where token healing
+    takes back the end of the prompt, the tokens that repeat it count, each among those that
+    healing chooses from. ``pass_at_k`` is for ``k`` = the number of samples.
     """
 
     n: int
@@ -116,7 +116,9 @@ def summarise(results: Sequence[Result]) -> Summary:
         edit_similarity=over_answers(
             [[edit_similarity(a.text, r.middle) for a in r.answers] for r in results]
         ),
-        stop_rate=over_answers([[a.stopped for a in r.answers] for r in results]),
+        stop_rate=over_answers(
+            [[a.stopped for a in r.answers if a.stopped is not None] for r in results]
+        ),
         nll=-sum(result.logprob for result in results) / tokens if tokens else None,
         pass_at_1=_mean([pass_at(n, passed, 1) for n, passed in judged]),
         pass_at_k=_mean([pass_at(n, passed, samples) for n, passed in judged if n == samples])

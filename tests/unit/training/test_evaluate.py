@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lsp_server.errors import EngineUnavailableError
+from lsp_server.errors import EngineRequestError, EngineUnavailableError
 from lsp_server.prompt.assemble import Snippet
 from lsp_server.prompt.formats import FORMATS, Special, Text
 from tests.fakes import QWEN_INFO, FakeEngine
@@ -18,10 +18,13 @@ EXAMPLE = FimExample("a", "def double(x):\n", "    return y\n", "    y = 2 * x\n
 
 
 class ScoringEngine(FakeEngine):
-    """Scores every answer as two tokens."""
+    """Scores every answer as two tokens, if it fits the context behind its prompt."""
 
     async def score_answer(self, prompt, answer, **_how):
         self.scored = (prompt, answer)
+        texts = [entry.text for entry in prompt.segments if isinstance(entry, Text)]
+        if sum(await self.count_tokens([*texts, answer])) >= self.served.context:
+            raise EngineRequestError("too long", param="prompt")
         return [-1.0, -0.5]
 
 
@@ -81,10 +84,16 @@ async def test_a_function_is_continued_from_its_head_until_it_ends():
     example = FimExample("f", "def double(x):\n", "", "    return x + x\n", function=True)
     (result,) = await ask(engine, example)
     assert result.answers[0].text == "    return 2 * x\n\n\n"
-    assert not result.answers[0].stopped
+    assert result.answers[0].stopped is None
     assert engine.requests[0].max_tokens == 384
     assert engine.requests[0].prompt.segments == (Text("def double(x):\n"),)
     assert engine.closed_streams == 1
+
+
+async def test_of_a_function_nobody_says_whether_the_model_stopped():
+    example = FimExample("f", "def double(x):\n", "", "    return x + x\n", function=True)
+    (result,) = await ask(ScoringEngine("    return 2 * x\n"), example)
+    assert result.answers[0].stopped is None
 
 
 @pytest.mark.parametrize(
@@ -132,6 +141,35 @@ async def test_long_texts_are_cut_to_the_engines_context_or_to_what_is_asked():
     await ask(engine, long, prompt_tokens=300)
     part = sum(await engine.count_tokens("".join(texts(engine)).splitlines(keepends=True)))
     assert 100 < part <= 300
+
+
+async def test_a_truth_longer_than_an_answer_has_its_room():
+    long = FimExample("a", "x = 100\n" * 9000, "y = 200\n" * 9000, "z = 300\n" * 900)
+    engine = ScoringEngine()
+    (result,) = await ask(engine, long)
+    assert result.tokens == 2
+    assert engine.requests[0].max_tokens == 384
+
+
+async def test_a_truth_that_fits_nowhere_is_not_scored_and_ends_nothing():
+    long = FimExample("a", "x = 100\n" * 9000, "", "z = 300\n" * 9000)
+    engine = ScoringEngine("z = 300\n")
+    first, second = await ask(engine, long, EXAMPLE)
+    assert [result.tokens for result in (first, second)] == [2, 0]
+    assert second.answers[0].text == "z = 300\n"
+    (text,) = [text for text in texts(engine) if "x = 100" in text]
+    assert sum(await engine.count_tokens(text.splitlines(keepends=True))) > 2000
+
+
+async def test_an_engine_that_cannot_score_is_no_long_truth():
+    engine = ScoringEngine()
+
+    async def refuse(*_what, **_how):
+        raise EngineRequestError("does not score")
+
+    engine.score_answer = refuse
+    with pytest.raises(EngineRequestError, match="does not score"):
+        await ask(engine, EXAMPLE)
 
 
 async def test_an_engine_that_fails_ends_the_run_with_its_reason():

@@ -1,49 +1,46 @@
 """Accidents that a candidate may have; none may reach the evaluation, nor outlive it."""
 
 import asyncio
+import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from training import execution
 from training.execution import Limits, Outcome, execute
 
 LIMITS = Limits(seconds=20, memory=256 << 20)
 
 
 @pytest.mark.parametrize(
-    "program",
+    ("program", "outcome"),
     [
-        "assert 1 + 1 == 2",
-        "import math, collections\nassert __name__ == '__main__'",
-        "def f(n):\n    return f(n - 1) + 1 if n else 0\nassert f(500) == 500",
-        "print('ü' * 10)",
+        ("assert 1 + 1 == 2", Outcome.PASSED),
+        ("import math, collections\nassert __name__ == '__main__'", Outcome.PASSED),
+        (
+            "def f(n):\n    return f(n - 1) + 1 if n else 0\nassert f(500) == 500",
+            Outcome.PASSED,
+        ),
+        ("print('ü' * 10)", Outcome.PASSED),
+        ("assert 1 + 1 == 3", Outcome.FAILED),
+        ("def broken(:", Outcome.FAILED),
+        ("import sys\nsys.exit(0)", Outcome.FAILED),
+        ("import sys\nsys.exit(None)", Outcome.FAILED),
+        ("exit()", Outcome.FAILED),
+        ("import os\nos._exit(0)", Outcome.FAILED),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)", Outcome.FAILED),
+        ("def f():\n    return f()\nf()", Outcome.FAILED),
+        ("input()", Outcome.FAILED),
+        ("import rapidfuzz", Outcome.FAILED),
+        ("\0", Outcome.FAILED),
     ],
 )
-async def test_a_program_that_gets_to_its_end_passes(program: str):
-    assert await execute(program, LIMITS) is Outcome.PASSED
-
-
-@pytest.mark.parametrize(
-    "program",
-    [
-        "assert 1 + 1 == 3",
-        "def broken(:",
-        "import sys\nsys.exit(0)",
-        "import sys\nsys.exit(None)",
-        "exit()",
-        "import os\nos._exit(0)",
-        "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)",
-        "def f():\n    return f()\nf()",
-        "input()",
-        "import rapidfuzz",
-        "\0",
-    ],
-)
-async def test_whatever_ends_it_before_has_not_passed(program: str):
-    assert await execute(program, LIMITS) is Outcome.FAILED
+async def test_only_what_gets_to_its_end_passes(program: str, outcome: Outcome):
+    assert await execute(program, LIMITS) is outcome
 
 
 @pytest.mark.parametrize(
@@ -88,6 +85,19 @@ async def test_children_end_with_it(tmp_path: Path):
             return
         await asyncio.sleep(0.05)
     pytest.fail("the child lives on")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
+def test_a_process_id_that_another_program_got_meanwhile_is_left_alone():
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    other = subprocess.Popen(command, start_new_session=True)
+    try:
+        execution._end(SimpleNamespace(pid=other.pid, returncode=0))
+        time.sleep(0.1)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
 
 
 async def test_it_sees_neither_our_environment_nor_our_folder(tmp_path: Path, monkeypatch):

@@ -78,6 +78,12 @@ def test_a_summary_weighs_examples_alike_and_tokens_alike():
     assert summary.pass_at_k == pytest.approx(2 / 3)
 
 
+def test_answers_that_are_cut_by_rule_say_nothing_about_stopping():
+    cut = result("a", Answer("x = 1", stopped=None))
+    assert summarise([cut]).stop_rate is None
+    assert summarise([cut, result("b", Answer("x", stopped=True))]).stop_rate == 1
+
+
 def test_what_was_not_measured_is_none():
     empty = summarise([])
     assert empty.n == 0
