@@ -4,13 +4,17 @@ import asyncio
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from lsp_server.engine.client import HttpEngine
-from lsp_server.engine.launcher import EngineOptions, find_or_start, stop
+from lsp_server.engine.launcher import EngineOptions, RunningEngine, find_or_start, stop
+from lsp_server.errors import EngineStartError
+from lsp_server.store.catalogue import CatalogueEntry
 from lsp_server.store.download import ensure_starter, starter_is_due
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
@@ -19,14 +23,26 @@ CANDIDATE = "candidate"
 """What the only model of a private engine is called there."""
 IDLE_SECONDS = 600.0
 """A private engine that was orphaned ends after so long."""
+HOME_PREFIX = "evaluation-"
+"""What the homes of private engines begin with."""
+OWNER_LOCK = "evaluation.lock"
+"""In such a home: held by the evaluation that it belongs to."""
+HOMES_LOCK = "evaluations.lock"
+"""In the user's home: held while such homes are made and swept."""
+LOG_LINES = 20
 
 
 @asynccontextmanager
-async def shared_engine(paths: StorePaths) -> AsyncIterator[HttpEngine]:
-    """The user's engine, which is started if need be and goes on afterwards."""
+async def shared_engine(
+    paths: StorePaths, begun: Callable[[CatalogueEntry], None]
+) -> AsyncIterator[HttpEngine]:
+    """The user's engine, which is started if need be and goes on afterwards.
+
+    ``begun`` is told what is brought, where the starter is due.
+    """
     store = ModelStore(paths)
     if starter_is_due(store):
-        await asyncio.to_thread(ensure_starter, store)
+        await asyncio.to_thread(ensure_starter, store, begun)
     running = await find_or_start(paths, EngineOptions())
     engine = running.connect()
     try:
@@ -42,24 +58,63 @@ async def private_engine(
     """An engine over one GGUF file, in a home of its own that is gone afterwards.
 
     The home lies below the user's, not among the system's temporary files, which are often kept
-    in memory: where the file is on the same disk it is linked, else copied. Raises ``ModelError``
-    for a file that cannot be served.
+    in memory: where the file is on the same disk it is linked, else copied. What killed
+    evaluations left there is removed. Raises ``ModelError`` for a file that cannot be served, and
+    ``EngineStartError``.
     """
-    paths.root.mkdir(parents=True, exist_ok=True)
-    home = Path(tempfile.mkdtemp(prefix="evaluation-", dir=paths.root))
-    own = StorePaths(home)
+    own, owner = _make_home(paths)
     try:
         ModelStore(own).import_file(file, CANDIDATE, fim)
         options = replace(options, model=CANDIDATE, idle_exit=IDLE_SECONDS)
-        running = await find_or_start(own, options)
-        engine = running.connect()
+        starting = asyncio.create_task(_start(own, options))
         try:
-            yield engine
+            # Who is cancelled meanwhile waits for the engine all the same: it has to be ended.
+            engine = (await asyncio.shield(starting)).connect()
+            try:
+                yield engine
+            finally:
+                await engine.aclose()
         finally:
-            await engine.aclose()
-            await stop(running, own)
+            await stop(await starting, own)
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        owner.release()  # Windows removes no open file
+        shutil.rmtree(own.root, ignore_errors=True)
+
+
+def _make_home(paths: StorePaths) -> tuple[StorePaths, FileLock]:
+    """A new home, with the lock that keeps others from sweeping it."""
+    paths.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(paths.root / HOMES_LOCK):
+        for left in paths.root.glob(f"{HOME_PREFIX}*/"):
+            locks = (left / OWNER_LOCK, StorePaths(left).engine_lock)
+            if left.is_dir() and all(map(_is_free, locks)):
+                shutil.rmtree(left, ignore_errors=True)
+        home = Path(tempfile.mkdtemp(prefix=HOME_PREFIX, dir=paths.root))
+        owner = FileLock(home / OWNER_LOCK)
+        owner.acquire()
+    return StorePaths(home), owner
+
+
+def _is_free(lock: Path) -> bool:
+    try:
+        with FileLock(lock, timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+async def _start(own: StorePaths, options: EngineOptions) -> RunningEngine:
+    """Start a private engine; a failure quotes its log, which goes with its home."""
+    log = own.logs / "engine.log"
+    try:
+        return await find_or_start(own, options)
+    except EngineStartError as error:
+        if str(log) not in str(error):
+            raise
+        lines = log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:]
+        raise EngineStartError(
+            "\n  ".join([f"{error} That folder is removed now; the log ended with:", *lines])
+        ) from error
 
 
 @asynccontextmanager

@@ -2,7 +2,10 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
+import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -15,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lsp_server.completion.engine import EngineInfo
 from lsp_server.engine.client import HttpEngine
 from lsp_server.engine.launcher import EngineOptions
-from lsp_server.errors import SettingsError
+from lsp_server.errors import SettingsError, TenonError
 from lsp_server.prompt.formats import FORMATS
 from lsp_server.store.gguf_header import BASE_ID, read_header
 from lsp_server.store.models import ModelStore
@@ -33,6 +36,8 @@ from ..report import Report
 ARMS = ("base", "base+ctx", "adapter", "adapter+ctx")
 NO_ADAPTER = "none"
 SAMPLING_TEMPERATURE = 0.8
+LEAST_CONTEXT = 128
+"""llama.cpp ends the process for a few tokens; with fewer than these nothing is worth asking."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,30 +97,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gguf", type=Path, metavar="FILE", help="any model file, in its own engine"
     )
     engine.add_argument("--fim", choices=sorted(FORMATS), help="the format of --gguf")
-    engine.add_argument("--context", type=_positive, default=0, metavar="TOKENS")
+    engine.add_argument(
+        "--context", type=_context, default=0, metavar="TOKENS", help=f"{LEAST_CONTEXT} or more"
+    )
     engine.add_argument("--threads", type=_positive, default=0)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the figures, also after Ctrl+C; returns 0, or 130 if it was interrupted."""
+    """Print the figures, also of a run that is cut short.
+
+    Returns 0, or 128 + the signal that interrupted it; raises what ended it otherwise.
+    """
     asked = checked(options)
     benchmark = read(options.data, Choice(options.language, options.kind))
     if options.limit:
         benchmark = replace(benchmark, examples=benchmark.examples[: options.limit])
     check_data(benchmark, options)
     reports: list[Report] = []
-    interrupted, started = False, time.monotonic()
+    status, failure, started = 0, None, time.monotonic()
     try:
         asyncio.run(_measure(options, benchmark, asked, reports.append))
     except KeyboardInterrupt:
-        interrupted = True
+        status = 128 + signal.SIGINT
+    except asyncio.CancelledError:
+        status = 128 + signal.SIGTERM
+    except (TenonError, OSError) as error:
+        failure = error
     for report in reports:
-        report.seconds, report.interrupted = time.monotonic() - started, interrupted
+        report.seconds = time.monotonic() - started
+        report.interrupted = bool(status or failure)
         if options.json:
             print(json.dumps(report.as_json()))
         else:
             Console().print(report.as_table())
-    return 130 if interrupted else 0
+    if failure:
+        raise failure
+    return status
 
 
 async def _measure(
@@ -125,6 +142,7 @@ async def _measure(
     begun: Callable[[Report], None],
 ) -> None:
     """Evaluate; ``begun`` gets the report as soon as there is something to tell."""
+    _let_sigterm_cancel()
     adapter = None if options.adapter == NO_ADAPTER else Path(options.adapter).absolute()  # noqa: ASYNC240 - touches no disk
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(_engine(options))
@@ -153,6 +171,19 @@ async def _measure(
         await evaluate(engine, examples, asked, lora, done)
 
 
+def _let_sigterm_cancel() -> None:
+    """Have SIGTERM cancel the current task, so that it cleans up; a second one ends at once."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+    def cancel() -> None:
+        loop.remove_signal_handler(signal.SIGTERM)
+        if task:
+            task.cancel()
+
+    with contextlib.suppress(NotImplementedError):  # Windows always ends a process at once
+        loop.add_signal_handler(signal.SIGTERM, cancel)
+
+
 def _engine(options: argparse.Namespace) -> AbstractAsyncContextManager[HttpEngine]:
     """The engine to ask; nothing is started before it is entered."""
     paths = StorePaths.default()
@@ -162,7 +193,7 @@ def _engine(options: argparse.Namespace) -> AbstractAsyncContextManager[HttpEngi
     if options.model:
         model = ModelStore(paths).get(options.model)
         return private_engine(model.path, model.fim, paths, wanted)
-    return shared_engine(paths)
+    return shared_engine(paths, lambda entry: print(f"tenon: {entry.arriving}", file=sys.stderr))
 
 
 def called(options: argparse.Namespace, info: EngineInfo) -> tuple[str, str]:
@@ -199,6 +230,8 @@ def checked(options: argparse.Namespace) -> EvaluationOptions:
             "--context and --threads are for an engine of the evaluation's own; "
             "add --model or --gguf"
         )
+    if options.details:
+        _check_details(options.details)
     has_adapter = options.adapter != NO_ADAPTER
     if has_adapter and not Path(options.adapter).is_file():
         raise SettingsError(
@@ -227,6 +260,16 @@ def checked(options: argparse.Namespace) -> EvaluationOptions:
     )
 
 
+def _check_details(path: Path) -> None:
+    """Raise ``SettingsError`` for a path that cannot become a file."""
+    if path.is_dir():
+        raise SettingsError(f"{path} is a folder; give --details a file in it")
+    if not path.parent.is_dir():
+        raise SettingsError(
+            f"there is no folder {path.parent}; create it, or give another --details"
+        )
+
+
 def check_data(benchmark: Benchmark, options: argparse.Namespace) -> None:
     """Raise ``SettingsError`` if the data set has not what is asked for."""
     if options.execute and not any(example.tests for example in benchmark.examples):
@@ -242,4 +285,11 @@ def _positive(text: str) -> int:
     """A whole number, 1 or more."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number, 1 or more")
+    return int(text)
+
+
+def _context(text: str) -> int:
+    """A number of tokens that an engine can be started with."""
+    if _positive(text) < LEAST_CONTEXT:
+        raise argparse.ArgumentTypeError(f"{text} is less than {LEAST_CONTEXT} tokens")
     return int(text)

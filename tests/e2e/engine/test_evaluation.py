@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lsp_server.engine.launcher import find
@@ -35,6 +37,27 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     return path
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """More than any test waits for."""
+    path = tmp_path_factory.mktemp("data") / "many.jsonl"
+    rows = [
+        ROWS[0] | {"task_id": str(n), "prompt": f"# {n}\n{ROWS[0]['prompt']}"} for n in range(999)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def begin(home: StorePaths, *options: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [TENON, "eval", *map(str, options)],
+        env=os.environ | {"TENON_HOME": str(home.root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def tenon_eval(home: StorePaths, *options: object) -> subprocess.CompletedProcess[str]:
@@ -131,21 +154,10 @@ def test_an_adapter_serves_for_the_evaluation_alone(
 
 
 def test_an_interrupted_run_tells_what_it_measured(
-    shared_home: StorePaths, data: Path, tmp_path: Path
+    shared_home: StorePaths, many: Path, tmp_path: Path
 ):
-    many = tmp_path / "many.jsonl"
-    rows = [
-        ROWS[0] | {"task_id": str(n), "prompt": f"# {n}\n{ROWS[0]['prompt']}"} for n in range(999)
-    ]
-    many.write_text("".join(json.dumps(row) + "\n" for row in rows))
     details = tmp_path / "details.jsonl"
-    process = subprocess.Popen(
-        [TENON, "eval", many, "--json", "--details", details, "--max-tokens", "4"],
-        env=os.environ | {"TENON_HOME": str(shared_home.root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = begin(shared_home, many, "--json", "--details", details, "--max-tokens", 4)
     while not details.exists() or details.read_bytes().count(b"\n") < 3:
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
@@ -156,6 +168,30 @@ def test_an_interrupted_run_tells_what_it_measured(
     assert told["n"] >= 2
     assert err == ""
     assert find(shared_home)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process at once")
+def test_a_terminated_run_leaves_neither_its_home_nor_its_engine(
+    shared_home: StorePaths, many: Path, tmp_path: Path
+):
+    served = served_by(shared_home)
+    details = tmp_path / "details.jsonl"
+    process = begin(
+        shared_home, many, "--json", "--gguf", served.path, "--fim", served.fim,
+        "--context", 128, "--max-tokens", 4, "--details", details,
+    )  # fmt: skip
+    while not details.exists() or details.read_bytes().count(b"\n") < 2:
+        assert process.poll() is None
+    (home,) = shared_home.root.glob("evaluation-*")
+    running = find(StorePaths(home))
+    assert running
+    engine = psutil.Process(running.pid)
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (128 + signal.SIGTERM, "")
+    assert json.loads(out)["interrupted"]
+    assert not home.exists()
+    engine.wait(10)
 
 
 def test_the_table_is_for_people(shared_home: StorePaths, data: Path):

@@ -1,0 +1,136 @@
+"""The home of a private engine: gone whatever ends the evaluation, and no other one's."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from lsp_server.engine.launcher import EngineOptions, RunningEngine
+from lsp_server.errors import EngineStartError, ModelError
+from lsp_server.store.catalogue import STARTER, load_catalogue
+from lsp_server.store.paths import StorePaths
+from tests.gguf_files import write_gguf
+from training import engines
+from training.engines import private_engine, shared_engine
+
+RUNNING = RunningEngine("http://127.0.0.1:9", "token")
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> StorePaths:
+    return StorePaths(tmp_path / "home")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write_gguf(tmp_path / "m.gguf")
+
+
+def homes(paths: StorePaths) -> list[Path]:
+    return sorted(paths.root.glob("evaluation-*"))
+
+
+async def enter(file: Path, paths: StorePaths) -> None:
+    async with private_engine(file, None, paths, EngineOptions()):
+        pass
+
+
+async def test_what_a_killed_evaluation_left_goes_with_the_next_one(paths: StorePaths, tmp_path):
+    left = paths.root / "evaluation-left"
+    orphaned = paths.root / "evaluation-orphaned"
+    for folder in (left, orphaned):
+        (folder / "models").mkdir(parents=True)
+    file = paths.root / "evaluation-notes.txt"
+    file.write_text("not ours")
+    with FileLock(StorePaths(orphaned).engine_lock), pytest.raises(ModelError):
+        await enter(tmp_path / "nowhere.gguf", paths)
+    assert homes(paths) == [file, orphaned]
+
+
+async def test_an_evaluation_whose_engine_does_not_run_yet_keeps_its_home(
+    paths: StorePaths, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    starting = asyncio.Event()
+
+    async def start(*_what):
+        starting.set()
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(engines, "find_or_start", start)
+    first = asyncio.create_task(enter(file, paths))
+    await starting.wait()
+    (home,) = homes(paths)
+    with pytest.raises(ModelError):
+        await enter(tmp_path / "nowhere.gguf", paths)
+    assert homes(paths) == [home]
+    first.cancel()
+    await asyncio.sleep(0)
+    first.cancel()  # who asks twice does not wait for the start
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert homes(paths) == []
+
+
+async def test_who_ends_it_while_the_engine_starts_leaves_no_engine(
+    paths: StorePaths, file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    starting, started, stopped = asyncio.Event(), asyncio.Event(), []
+
+    async def start(*_what):
+        starting.set()
+        await started.wait()
+        return RUNNING
+
+    async def stop(running, _paths):
+        stopped.append(running)
+
+    monkeypatch.setattr(engines, "find_or_start", start)
+    monkeypatch.setattr(engines, "stop", stop)
+    task = asyncio.create_task(enter(file, paths))
+    await starting.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    started.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert stopped == [RUNNING]
+    assert homes(paths) == []
+
+
+async def test_a_log_that_goes_with_its_home_is_quoted(
+    paths: StorePaths, file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    said = "no model fits"
+
+    async def start(own, _options):
+        log = own.logs / "engine.log"
+        log.parent.mkdir()
+        log.write_text("early\n" * 99 + "GGML_ASSERT(n > 0) failed\n")
+        raise EngineStartError(said.format(log))
+
+    monkeypatch.setattr(engines, "find_or_start", start)
+    with pytest.raises(EngineStartError) as plain:
+        await enter(file, paths)
+    assert str(plain.value) == said
+    said = "it ended at once; its log is {}."
+    with pytest.raises(EngineStartError, match="GGML_ASSERT") as quoted:
+        await enter(file, paths)
+    assert str(quoted.value).startswith("it ended at once")
+    assert 5 < len(str(quoted.value).splitlines()) < 30
+    assert homes(paths) == []
+
+
+async def test_what_is_brought_for_the_first_run_is_told(
+    paths: StorePaths, monkeypatch: pytest.MonkeyPatch
+):
+    starter = load_catalogue()[STARTER]
+
+    async def start(*_what):
+        return RUNNING
+
+    monkeypatch.setattr(engines, "find_or_start", start)
+    monkeypatch.setattr(engines, "ensure_starter", lambda _store, begun: begun(starter))
+    told = []
+    async with shared_engine(paths, told.append):
+        assert told == [starter]
