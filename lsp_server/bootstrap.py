@@ -152,7 +152,7 @@ class Bootstrap:
 
     async def _pull(self, store: ModelStore, entry: CatalogueEntry) -> None:
         """Bring a model in a thread, with progress in the editor; ended with the task."""
-        for stage in stages(store, entry):
+        for stage in await asyncio.to_thread(stages, store, entry):
             async with self._editor.progress(f"Tenon: {stage.arriving}") as progress:
                 try:
                     work = partial(pull, store, stage, progress.report, progress.cancelled)

@@ -45,7 +45,7 @@ class DownloadError(ModelError):
 
 
 class DownloadCancelledError(DownloadError):
-    """The user asked to stop; what had arrived is kept for the next time."""
+    """The user asked to stop; what had arrived from a hub is kept for the next time."""
 
 
 class EngineError(TenonError):

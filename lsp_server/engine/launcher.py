@@ -14,11 +14,10 @@ from pathlib import Path
 import httpx
 import msgspec
 from filelock import AsyncFileLock, FileLock, Timeout
-from packaging.version import InvalidVersion, Version
 
-from .. import __version__
 from ..errors import EngineError, EngineStartError
 from ..store.paths import StorePaths
+from ..versions import is_older
 from .client import HttpEngine
 from .record import EngineRecord
 
@@ -130,29 +129,26 @@ async def stop(running: RunningEngine, paths: StorePaths) -> None:
         ) from error
 
 
-def switch_model(paths: StorePaths, name: str) -> bool:
-    """Have a running engine serve another installed model; False if none runs."""
+def switch_model(paths: StorePaths, name: str, *, instead_of: str | None = None) -> bool:
+    """Have a running engine serve what is installed as ``name`` now; False if none runs.
+
+    With ``instead_of``, only if it serves the model of that name, else False.
+    """
     running = find(paths)
     if running is None:
         return False
 
-    async def switch() -> None:
+    async def switch() -> bool:
         client = running.connect()
         try:
+            if instead_of not in {None, (await client.info()).model}:
+                return False
             await client.switch_model(name)
         finally:
             await client.aclose()
-
-    asyncio.run(switch())
-    return True
-
-
-def is_older(version: str) -> bool:
-    """Whether an engine of that version is to be replaced by this one."""
-    try:
-        return Version(version) < Version(__version__)
-    except InvalidVersion:
         return True
+
+    return asyncio.run(switch())
 
 
 async def _start(paths: StorePaths, options: EngineOptions) -> RunningEngine:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import CorruptModelError, DownloadError, ModelError
+from ..versions import is_older
 from .catalogue import STARTER, CatalogueEntry, base_id, base_of, load_catalogue
 from .manifest import InstalledModel
 from .models import ModelStore
@@ -32,15 +33,15 @@ def pull(
     A second caller, in this process or another, waits for the first and finds the model
     installed. Blocks; run it in a thread beside an event loop. ``cancel`` stops it between blocks.
 
-    Raises DownloadCancelledError and DownloadError (what has arrived is kept for the next call),
-    CorruptModelError (what has arrived is deleted), ModelError. The old model stays until the new
-    one is whole.
+    Raises DownloadCancelledError and DownloadError (what has arrived from a hub is kept for the
+    next call), CorruptModelError (what has arrived is deleted), ModelError. The old model stays
+    until the new one is whole.
     """
     transfer = Transfer(cancel=cancel) if progress is None else Transfer(progress, cancel)
     folder = store.paths.models / ".partial" / entry.name
     try:
         with store.locked(entry.name, transfer.cancelled):
-            present = _intact(store, entry)
+            present = _intact(store, entry, held=True)
             if present is not None:
                 return present
             folder.mkdir(parents=True, exist_ok=True)
@@ -79,30 +80,38 @@ def ensure_starter(
 
 
 def starter_is_due(store: ModelStore, named: str = "") -> bool:
-    """Whether the starter is what serves, and :func:`ensure_starter` would have to bring it.
+    """Whether the starter is what serves, and is missing or of an older package.
 
-    ``named`` is the model that a setting names, "" if none.
+    ``named`` is the model that a setting names, "" if none. One that a newer Tenon made is shared:
+    two that share a home would undo each other's for ever. :func:`pull` always makes this one's.
     """
     if (named or store.chosen() or STARTER) != STARTER:
         return False
     model = store.find(STARTER)
-    return model is None or not _is_current(model, load_catalogue()[STARTER])
+    if model is None:
+        return True
+    return not _is_current(model, load_catalogue()[STARTER]) and is_older(model.made_by or "")
 
 
 def stages(store: ModelStore, entry: CatalogueEntry) -> list[CatalogueEntry]:
-    """What :func:`pull` would bring, in order: before a merged model its base, if it is missing."""
-    if entry.base is None or store.find(entry.base) is not None:
+    """What :func:`pull` would bring, in order: before a merged model its base, if need be.
+
+    Costs a checksum of an installed file that was touched since it was last seen.
+    """
+    if entry.base is None or _intact(store, entry) or _intact(store, base_of(entry)):
         return [entry]
     return [base_of(entry), entry]
 
 
-def _intact(store: ModelStore, entry: CatalogueEntry) -> InstalledModel | None:
-    """The installed model if it is the catalogue's and unchanged; for who holds its lock."""
+def _intact(
+    store: ModelStore, entry: CatalogueEntry, *, held: bool = False
+) -> InstalledModel | None:
+    """The installed model if it is the catalogue's and unchanged; ``held`` if its lock is."""
     model = store.find(entry.name)
     if model is None or not _is_current(model, entry):
         return None
     try:
-        return store.verify(model, held=True)
+        return store.verify(model, held=held)
     except CorruptModelError:
         return None
 
@@ -119,7 +128,13 @@ def _fetch(
 ) -> InstalledModel:
     pinned, file = _arrived(store, entry, folder, transfer)
     try:
-        model = store.publish(pinned, file, keep=False, cancelled=transfer.cancelled)
+        model = store.publish(
+            pinned,
+            file,
+            keep=False,
+            hashed=entry.source == "merged",
+            cancelled=transfer.cancelled,
+        )
     except CorruptModelError:
         file.unlink(missing_ok=True)
         raise

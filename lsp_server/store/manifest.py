@@ -22,7 +22,8 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     ``file`` is a name inside the folder, ``size`` in bytes, ``context`` in tokens, ``license`` an
     SPDX expression, LicenseRef, or what the file's author wrote (None if nothing), ``params`` the
     number of weights, ``fim`` a name in :data:`lsp_server.prompt.formats.FORMATS`. ``base_id`` is
-    what a merged model was made of, see :func:`lsp_server.store.catalogue.base_id`.
+    what a merged model was made of, see :func:`lsp_server.store.catalogue.base_id`, ``made_by`` the
+    version of the Tenon that merged it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     source: Literal["wheel", "hub", "file", "merged"]
     fingerprint: Fingerprint
     base_id: str | None = None
+    made_by: str | None = None
 
     @property
     def identity(self) -> str:

@@ -97,7 +97,8 @@ def merge(
     done = 0
     advance(done, total)
     _write_header(reader, planned, output, values)
-    # Not the package's own writer: numpy's tofile does not tell when the disk is full.
+    # Not the package's own writer: on a full disk numpy's tofile raises without an errno, or not at
+    # all.
     with output.open("ab") as file:
         for tensor, to in planned:
             data = np.ascontiguousarray(_merged(tensor, to, lora))

@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+from .. import __version__
 from ..errors import CorruptModelError, DownloadCancelledError, ModelError, UnknownModelError
 from .catalogue import CatalogueEntry, load_catalogue
-from .gguf_header import BASE_ID, read_header
+from .gguf_header import BASE_ID, GgufHeader, read_header
 from .integrity import Fingerprint, checksum
 from .manifest import (
     InstalledModel,
@@ -86,10 +87,12 @@ class ModelStore:
         file: Path,
         *,
         keep: bool,
+        hashed: bool = False,
         cancelled: Callable[[], bool] | None = None,
     ) -> InstalledModel:
         """As :meth:`add`, for a caller that holds :meth:`locked`; moves the file unless ``keep``.
 
+        ``hashed`` is for a caller that has just read the entry's checksum off this very file.
         Raises CorruptModelError, DownloadCancelledError, ModelError (disk full), ``OSError``.
         """
         again = f"run `tenon models pull {entry.name}` again"
@@ -98,15 +101,22 @@ class ModelStore:
             raise CorruptModelError(
                 f"{entry.name} arrived with {size:,} bytes instead of {entry.size:,}; {again}"
             )
-        sha256 = checksum(file, cancelled)
+        sha256 = str(entry.sha256) if hashed else checksum(file, cancelled)
         if sha256 != entry.sha256:
             raise CorruptModelError(
                 f"{entry.name} arrived with the sha256 {sha256} instead of {entry.sha256}: it was "
                 f"damaged or changed on its way; {again}"
             )
         header = read_header(file)
-        base_id = str(header.metadata[BASE_ID]) if entry.source == "merged" else None
-        facts = Facts(entry.name, entry.fim, entry.license, entry.source, sha256, base_id)
+        facts = Facts(
+            entry.name,
+            entry.fim,
+            entry.license,
+            entry.source,
+            sha256,
+            base_id=_base_id(header),
+            made_by=__version__ if entry.source == "merged" else None,
+        )
         return place(self.paths.models, facts, header, file, keep=keep)
 
     def import_file(
@@ -139,7 +149,7 @@ class ModelStore:
                     f"there is a model {name} already; run `tenon models remove {name}` first, "
                     "or give another --name"
                 )
-            facts = Facts(name, chosen_format, license_, "file", sha256)
+            facts = Facts(name, chosen_format, license_, "file", sha256, _base_id(header))
             return place(self.paths.models, facts, header, path, keep=True)
 
     def remove(self, name: str) -> None:
@@ -220,3 +230,9 @@ class ModelStore:
     @property
     def _choice(self) -> Path:
         return self.paths.models / "chosen.json"
+
+
+def _base_id(header: GgufHeader) -> str | None:
+    """What a merged file says that it was made of, wherever it came from."""
+    told = header.metadata.get(BASE_ID)
+    return told if isinstance(told, str) else None

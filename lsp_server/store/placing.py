@@ -24,6 +24,7 @@ class Facts:
     source: Literal["wheel", "hub", "file", "merged"]
     sha256: str
     base_id: str | None = None
+    made_by: str | None = None
 
 
 def place(
@@ -61,6 +62,7 @@ def place(
         source=facts.source,
         fingerprint=fingerprint,
         base_id=facts.base_id,
+        made_by=facts.made_by,
     )
     write_manifest(folder, manifest)
     for left in folder.glob("*.gguf"):

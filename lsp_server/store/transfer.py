@@ -33,7 +33,7 @@ class Transfer:
     def advance(self, done: int, total: int | None) -> None:
         """Report bytes; raises DownloadCancelledError if the user has asked to stop."""
         if self.cancelled():
-            raise DownloadCancelledError("the download was cancelled; what has arrived is kept")
+            raise DownloadCancelledError("it was cancelled; run the command again to go on")
         self.progress(done, total)
 
 
@@ -51,7 +51,7 @@ def disk_full(error: OSError, folder: Path) -> DownloadError | None:
     """The error for the user if a write failed for want of room, else None."""
     if error.errno not in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
         return None
-    return DownloadError(f"the disk of {folder} is full; what has arrived is kept: {_MAKE_ROOM}")
+    return DownloadError(f"the disk of {folder} is full: {_MAKE_ROOM}")
 
 
 _MAKE_ROOM = "free some, or set TENON_HOME to a folder on a larger disk, then run the command again"

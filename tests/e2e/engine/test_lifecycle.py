@@ -200,7 +200,9 @@ async def test_another_model_takes_over_in_the_running_engine(home: StorePaths) 
     request = GenerationRequest(Prompt((Text("def add(a, b):\n    return"),)), 40)
     answer = client.generate(request)
     first = await anext(answer)
-    assert await asyncio.to_thread(switch_model, home, "second")
+    assert not await asyncio.to_thread(switch_model, home, "second", instead_of="third")
+    assert await models(running) == [PLAIN]
+    assert await asyncio.to_thread(switch_model, home, "second", instead_of=PLAIN)
     rest = [chunk.text async for chunk in answer]
     assert len(first.text + "".join(rest)) > 40  # it ended on the model that it began with
     assert await models(running) == ["second"]

@@ -14,13 +14,14 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from lsp_server import versions
 from lsp_server.errors import (
     CorruptModelError,
     DownloadCancelledError,
     DownloadError,
     ModelError,
 )
-from lsp_server.store import starter
+from lsp_server.store import catalogue, models, starter
 from lsp_server.store.catalogue import CatalogueEntry, base_id
 from lsp_server.store.download import ensure_starter, pull, stages, starter_is_due
 from lsp_server.store.gguf_header import read_header
@@ -41,12 +42,14 @@ def base(tmp_path: Path) -> Path:
 def package(
     store: ModelStore, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Package:
-    """Installs a package with a LoRA of that seed; returns the starter's entry.
+    """Installs a package of that version with a LoRA of that seed; returns the starter's entry.
 
     The base lies in the store already.
     """
 
-    def arrive(seed: int = 1, **options: object) -> CatalogueEntry:
+    def arrive(seed: int = 1, *, tenon: str = "1.0", **options: object) -> CatalogueEntry:
+        for module in (models, versions):
+            monkeypatch.setattr(module, "__version__", tenon)
         lora = tmp_path / f"lora-{seed}.gguf"
         if not lora.exists():
             write_lora(lora, base, seed=seed, **options)
@@ -57,6 +60,13 @@ def package(
         return found["tiny-starter"]
 
     return arrive
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    path.unlink()  # a hard link to the test's own
+    data[-1] ^= 1
+    path.write_bytes(data)
 
 
 def test_it_is_made_of_its_base_and_the_lora(store: ModelStore, base: Path, package: Package):
@@ -129,11 +139,29 @@ def test_the_base_is_named_first_where_it_is_missing(store: ModelStore, package:
     assert first.arriving == "downloading Tiny base (0 MB)"
 
 
+def test_a_base_that_must_be_fetched_again_is_named_too(store: ModelStore, package: Package):
+    entry = package()
+    found = catalogue.load_catalogue()
+    other = msgspec.structs.replace(found["tiny-base"], sha256="0" * 64)
+    found["tiny-base"] = other
+    assert stages(store, entry) == [other, entry]
+    entry = package()
+    damage(store.get("tiny-base").path)
+    assert [stage.name for stage in stages(store, entry)] == ["tiny-base", "tiny-starter"]
+
+
+def test_a_starter_that_is_whole_needs_no_base(store: ModelStore, package: Package):
+    entry = package()
+    pull(store, entry)
+    store.remove("tiny-base")
+    assert stages(store, entry) == [entry]
+
+
 def test_a_newer_package_makes_it_anew_while_the_old_one_serves(
     store: ModelStore, package: Package
 ):
-    old = pull(store, package(1))
-    entry = package(2)
+    old = pull(store, package(1, tenon="1.9"))
+    entry = package(2, tenon="1.10")
     assert starter_is_due(store)
     served = []
 
@@ -145,6 +173,44 @@ def test_a_newer_package_makes_it_anew_while_the_old_one_serves(
     assert new.base_id != old.base_id
     assert new.sha256 != old.sha256
     assert list(new.path.parent.glob("*.gguf")) == [new.path]
+
+
+def test_two_tenons_that_share_a_home_do_not_undo_each_others_starter(
+    store: ModelStore, package: Package
+):
+    assert pull(store, package(1, tenon="1.0")).made_by == "1.0"
+    newer = package(2, tenon="1.1")
+    assert starter_is_due(store)
+    assert pull(store, newer).made_by == "1.1"
+    package(1, tenon="1.0")
+    assert not starter_is_due(store)
+    package(1, tenon="1.1")
+    assert not starter_is_due(store)
+
+
+def test_a_starter_whose_maker_is_not_known_is_renewed(store: ModelStore, package: Package):
+    manifest = pull(store, package(1)).path.parent / "model.json"
+    facts = json.loads(manifest.read_text("utf-8"))
+    del facts["made_by"]
+    manifest.write_text(json.dumps(facts), "utf-8")
+    assert not starter_is_due(store)
+    package(2)
+    assert starter_is_due(store)
+
+
+def test_what_was_made_is_read_once(
+    store: ModelStore, package: Package, monkeypatch: pytest.MonkeyPatch
+):
+    entry, read, checksum = package(), [], starter.checksum
+
+    def reading(path: Path, *rest: object) -> str:
+        read.append(path.name)
+        return checksum(path, *rest)
+
+    for module in (models, starter):
+        monkeypatch.setattr(module, "checksum", reading)
+    assert pull(store, entry).sha256 == sha256(store.get("tiny-starter").path)
+    assert read.count("merged.gguf") == 1
 
 
 def test_a_package_that_is_not_whole_is_told_and_the_old_one_serves(
@@ -228,20 +294,18 @@ def test_it_can_be_stopped(store: ModelStore, package: Package):
 
 def test_a_base_that_was_changed_is_not_merged(store: ModelStore, package: Package):
     entry = package()
-    path = store.get("tiny-base").path
-    data = bytearray(path.read_bytes())
-    path.unlink()  # a hard link to the test's own
-    data[-1] ^= 1
-    path.write_bytes(data)
+    damage(store.get("tiny-base").path)
     # The stand-in names no wheel to fetch it from again.
     with pytest.raises(DownloadError, match="no wheel for tiny-base"):
         pull(store, entry)
 
 
 def test_a_copy_of_it_is_recognised_by_what_it_says(store: ModelStore, package: Package):
-    merged = pull(store, package()).path
-    model = store.import_file(merged, "copied")
-    assert (model.fim, model.base_id, model.identity) == ("tenon-starter", None, model.sha256)
+    """Its adapters too: they belong to what it was made of, wherever the file came from."""
+    merged = pull(store, package())
+    model = store.import_file(merged.path, "copied")
+    assert (model.fim, model.source) == ("tenon-starter", "file")
+    assert model.base_id == model.identity == merged.base_id
 
 
 def test_a_manifest_of_an_older_tenon_is_read(store: ModelStore, package: Package):
