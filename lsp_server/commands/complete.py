@@ -16,9 +16,8 @@ from ..engine.launcher import EngineOptions
 from ..engine.supervisor import EngineSupervisor
 from ..errors import DocumentError, EngineError
 from ..session import Session
-from ..store.download import ensure_starter, starter_is_due
-from ..store.models import ModelStore
 from ..store.paths import StorePaths
+from .starter import bring_starter
 
 LOADING_SECONDS = 180.0
 UTF16 = types.PositionEncodingKind.Utf16
@@ -110,11 +109,7 @@ def read_document(target: Target) -> str:
 
 async def complete(target: Target, text: str, paths: StorePaths) -> Completion:
     """Ask the user's engine, which is started if need be; raises ``TenonError``."""
-    store = ModelStore(paths)
-    if starter_is_due(store):
-        await asyncio.to_thread(
-            ensure_starter, store, lambda entry: print(f"tenon: {entry.arriving}", file=sys.stderr)
-        )
+    await bring_starter(paths, lambda entry: print(f"tenon: {entry.arriving}", file=sys.stderr))
     session = Session(lambda _: None)
     supervisor = EngineSupervisor(EngineOptions(), paths, lambda _: None)
     path = target.path.absolute()

