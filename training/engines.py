@@ -29,7 +29,6 @@ OWNER_LOCK = "evaluation.lock"
 """In such a home: held by the evaluation that it belongs to."""
 HOMES_LOCK = "evaluations.lock"
 """In the user's home: held while such homes are made and swept."""
-LOG_LINES = 20
 
 
 @asynccontextmanager
@@ -66,7 +65,7 @@ async def private_engine(
     try:
         ModelStore(own).import_file(file, CANDIDATE, fim)
         options = replace(options, model=CANDIDATE, idle_exit=IDLE_SECONDS)
-        starting = asyncio.create_task(_start(own, options))
+        starting = asyncio.create_task(_start(own, options, paths.logs))
         try:
             # Who is cancelled meanwhile waits for the engine all the same: it has to be ended.
             engine = (await asyncio.shield(starting)).connect()
@@ -83,7 +82,7 @@ async def private_engine(
 
 def _make_home(paths: StorePaths) -> tuple[StorePaths, FileLock]:
     """A new home, with the lock that keeps others from sweeping it."""
-    paths.root.mkdir(parents=True, exist_ok=True)
+    paths.logs.mkdir(parents=True, exist_ok=True)
     with FileLock(paths.root / HOMES_LOCK):
         for left in paths.root.glob(f"{HOME_PREFIX}*/"):
             locks = (left / OWNER_LOCK, StorePaths(left).engine_lock)
@@ -103,18 +102,16 @@ def _is_free(lock: Path) -> bool:
         return False
 
 
-async def _start(own: StorePaths, options: EngineOptions) -> RunningEngine:
-    """Start a private engine; a failure quotes its log, which goes with its home."""
-    log = own.logs / "engine.log"
+async def _start(own: StorePaths, options: EngineOptions, logs: Path) -> RunningEngine:
+    """Start a private engine; if that fails, its log is kept in ``logs``, for its home will go."""
+    log, kept = own.logs / "engine.log", logs / "evaluation.log"
     try:
         return await find_or_start(own, options)
     except EngineStartError as error:
-        if str(log) not in str(error):
+        if not log.exists():
             raise
-        lines = log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:]
-        raise EngineStartError(
-            "\n  ".join([f"{error} That folder is removed now; the log ended with:", *lines])
-        ) from error
+        shutil.copyfile(log, kept)
+        raise EngineStartError(str(error).replace(str(log), str(kept))) from error
 
 
 @asynccontextmanager
