@@ -16,7 +16,7 @@ from lsp_server.prompt.formats import FORMATS
 from lsp_server.prompt.window import Budget
 from tests.starter import starter_file
 from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
-from training.artefact import END, FIM_TOKENS
+from training.artefact import END
 from training.data.samples import fim_sample
 from training.tokenizer import TextTokenizer
 
@@ -110,9 +110,3 @@ def test_lines_cost_the_same_tokens(runtime, tokenizer):
 def test_the_answers_end_is_where_the_engine_stops(runtime):
     assert runtime.special(END) in runtime.vocabulary.ends
     assert END in STARTER.stops
-
-
-def test_the_artefact_names_the_formats_own_tokens():
-    keys = [f"tokenizer.ggml.fim_{part}_token_id" for part in ("suf", "pre", "mid")]
-    assert tuple(FIM_TOKENS[key] for key in keys) == STARTER.specials
-    assert set(STARTER.specials) < set(FIM_TOKENS.values())
