@@ -1,4 +1,4 @@
-"""The starter's control tokens stand in the format, the recipe and the LoRA: always the same ones."""
+"""The starter's control tokens: the same ones in the format, the recipe and the LoRA."""
 
 from collections.abc import Sequence
 from pathlib import Path
