@@ -24,14 +24,15 @@ from lsp_server.store.gguf_header import BASE_ID, read_header
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 
-from ..benchmarks import KINDS, LANGUAGES, Benchmark, Choice, known_formats, read
-from ..details import DetailsFile
-from ..engines import loaded_adapter, private_engine, shared_engine
-from ..evaluate import EvaluationOptions, evaluate
-from ..execution import Limits
+from ..evaluation.benchmarks import Benchmark, known_formats, read
+from ..evaluation.details import DetailsFile
+from ..evaluation.engines import loaded_adapter, private_engine, shared_engine
+from ..evaluation.evaluate import EvaluationOptions, evaluate
+from ..evaluation.execution import Limits
+from ..evaluation.formats import KINDS, LANGUAGES, Choice
+from ..evaluation.metrics import Result, summarise
+from ..evaluation.report import Report
 from ..layouts import LAYOUTS, OWN
-from ..metrics import Result, summarise
-from ..report import Report
 
 ARMS = ("base", "base+ctx", "adapter", "adapter+ctx")
 NO_ADAPTER = "none"

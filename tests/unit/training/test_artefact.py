@@ -148,18 +148,14 @@ def test_what_is_no_artefact_is_refused(tmp_path, weights, base):
 def test_a_torn_file_is_refused(saved, weights, base, kept):
     content = saved.read_bytes()
     saved.write_bytes(content[: kept if kept >= 0 else len(content) * 3 // 4])
-    with pytest.raises(
-        CorruptModelError, match="an earlier run of this release wrote"
-    ):
+    with pytest.raises(CorruptModelError, match="an earlier run of this release wrote"):
         artefact.load(saved, fresh(weights), checksum(base))
 
 
 @pytest.mark.parametrize("content", [b"no GGUF, but of some length", b"GGUF" + b"\xff" * 200])
 def test_something_else_is_refused(saved, weights, base, content):
     saved.write_bytes(content)
-    with pytest.raises(
-        CorruptModelError, match="an earlier run of this release wrote"
-    ):
+    with pytest.raises(CorruptModelError, match="an earlier run of this release wrote"):
         artefact.load(saved, fresh(weights), checksum(base))
 
 

@@ -12,10 +12,11 @@ import pytest
 from lsp_server.cli import TRAINING, main
 from lsp_server.errors import EngineUnavailableError
 from tests.fakes import QWEN_INFO, FakeEngine
-from training.benchmarks import Choice, read
 from training.commands import evaluate
-from training.evaluate import EvaluationOptions
-from training.report import Report
+from training.evaluation.benchmarks import read
+from training.evaluation.evaluate import EvaluationOptions
+from training.evaluation.formats import Choice
+from training.evaluation.report import Report
 
 ROW = {"prefix": "x = ", "suffix": "\n", "middle": "1"}
 

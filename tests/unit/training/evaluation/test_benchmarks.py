@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from training.benchmarks import Benchmark, BenchmarkError, Choice, read
+from training.evaluation.benchmarks import Benchmark, BenchmarkError, read
+from training.evaluation.formats import Choice
 
-BENCH = Path(__file__).parents[4] / "shared" / "bench"
+BENCH = Path(__file__).parents[5] / "shared" / "bench"
 """Evaluation data that may not be in this repository."""
 INFILLING = {
     "task_id": "SingleLineInfilling/HumanEval/0/L0",

@@ -9,10 +9,10 @@ from lsp_server.errors import EngineRequestError, EngineUnavailableError
 from lsp_server.prompt.assemble import Snippet
 from lsp_server.prompt.formats import FORMATS, Special, Text
 from tests.fakes import QWEN_INFO, FakeEngine
-from training.evaluate import EvaluationOptions, evaluate, function_end
-from training.examples import FimExample
-from training.execution import Limits
-from training.metrics import Result
+from training.evaluation.evaluate import EvaluationOptions, evaluate, function_end
+from training.evaluation.examples import FimExample
+from training.evaluation.execution import Limits
+from training.evaluation.metrics import Result
 
 EXAMPLE = FimExample("a", "def double(x):\n", "    return y\n", "    y = 2 * x\n")
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from training import execution
-from training.execution import Limits, Outcome, execute
+from training.evaluation import execution
+from training.evaluation.execution import Limits, Outcome, execute
 
 LIMITS = Limits(seconds=20, memory=256 << 20)
 

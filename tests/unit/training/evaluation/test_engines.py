@@ -11,8 +11,8 @@ from lsp_server.errors import EngineStartError, ModelError
 from lsp_server.store.catalogue import STARTER, load_catalogue
 from lsp_server.store.paths import StorePaths
 from tests.gguf_files import write_gguf
-from training import engines
-from training.engines import private_engine, shared_engine
+from training.evaluation import engines
+from training.evaluation.engines import private_engine, shared_engine
 
 RUNNING = RunningEngine("http://127.0.0.1:9", "token")
 

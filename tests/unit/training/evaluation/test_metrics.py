@@ -1,6 +1,6 @@
 import pytest
 
-from training.metrics import (
+from training.evaluation.metrics import (
     Answer,
     Result,
     edit_similarity,

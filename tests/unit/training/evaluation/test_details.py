@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from lsp_server.errors import SettingsError
-from training.details import DetailsFile
-from training.metrics import Answer, Result
+from training.evaluation.details import DetailsFile
+from training.evaluation.metrics import Answer, Result
 
 RUN = {"model": "m", "temperature": 0.0}
 FIRST = Result("a", "x\n", (Answer("x", stopped=True, passed=None),), -1.5, 2, 10.0)

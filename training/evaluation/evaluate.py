@@ -13,9 +13,9 @@ from lsp_server.prompt.assemble import Prompt, Source, assemble
 from lsp_server.prompt.formats import FimFormat, Order
 from lsp_server.prompt.window import Budget, lines_to_count
 
+from ..layouts import OWN, PLAIN, relaid
 from .examples import FimExample
 from .execution import Limits, Outcome, execute
-from .layouts import OWN, PLAIN, relaid
 from .metrics import Answer, Result
 
 CACHE_KEY = "tenon-evaluation"

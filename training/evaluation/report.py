@@ -11,9 +11,9 @@ from lsp_server.completion.engine import EngineInfo
 from lsp_server.prompt.formats import Order
 from lsp_server.store.integrity import checksum
 
+from ..layouts import PLAIN, relaid
 from .benchmarks import Benchmark
 from .evaluate import EvaluationOptions
-from .layouts import PLAIN, relaid
 from .metrics import Result, summarise
 
 

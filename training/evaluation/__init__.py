@@ -1,0 +1,1 @@
+"""How good completions are: published data sets, asked of the engine that serves."""
