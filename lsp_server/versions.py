@@ -14,3 +14,11 @@ def is_older(version: str) -> bool:
         return Version(version) < Version(__version__)
     except InvalidVersion:
         return True
+
+
+def is_newer(version: str) -> bool:
+    """Whether a Tenon of that version is newer than ours."""
+    try:
+        return Version(version) > Version(__version__)
+    except InvalidVersion:
+        return False

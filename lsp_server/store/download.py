@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import CorruptModelError, DownloadError, ModelError
-from ..versions import is_older
+from ..versions import is_newer
 from .catalogue import STARTER, CatalogueEntry, base_id, base_of, load_catalogue
 from .manifest import InstalledModel
 from .models import ModelStore
@@ -80,7 +80,7 @@ def ensure_starter(
 
 
 def starter_is_due(store: ModelStore, named: str = "") -> bool:
-    """Whether the starter is what serves, and is missing or of an older package.
+    """Whether the starter is what serves, and is missing or of an older or changed package.
 
     ``named`` is the model that a setting names, "" if none. One that a newer Tenon made is shared:
     two that share a home would undo each other's for ever. :func:`pull` always makes this one's.
@@ -90,7 +90,7 @@ def starter_is_due(store: ModelStore, named: str = "") -> bool:
     model = store.find(STARTER)
     if model is None:
         return True
-    return not _is_current(model, load_catalogue()[STARTER]) and is_older(model.made_by or "")
+    return not _is_current(model, load_catalogue()[STARTER]) and not is_newer(model.made_by or "")
 
 
 def stages(store: ModelStore, entry: CatalogueEntry) -> list[CatalogueEntry]:

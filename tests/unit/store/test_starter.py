@@ -184,8 +184,14 @@ def test_two_tenons_that_share_a_home_do_not_undo_each_others_starter(
     assert pull(store, newer).made_by == "1.1"
     package(1, tenon="1.0")
     assert not starter_is_due(store)
-    package(1, tenon="1.1")
-    assert not starter_is_due(store)
+
+
+def test_a_package_of_the_same_version_with_another_lora_renews_the_starter(
+    store: ModelStore, package: Package
+):
+    pull(store, package(1, tenon="1.0"))
+    package(2, tenon="1.0")
+    assert starter_is_due(store)
 
 
 def test_a_starter_whose_maker_is_not_known_is_renewed(store: ModelStore, package: Package):
