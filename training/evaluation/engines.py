@@ -12,9 +12,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from lsp_server.engine.client import HttpEngine
-from lsp_server.engine.launcher import EngineOptions, RunningEngine, find_or_start, stop
+from lsp_server.engine.launcher import (
+    EngineOptions,
+    RunningEngine,
+    find_or_start,
+    stop,
+    switch_model,
+)
 from lsp_server.errors import EngineStartError
-from lsp_server.store.catalogue import CatalogueEntry
+from lsp_server.store.catalogue import STARTER, CatalogueEntry
 from lsp_server.store.download import ensure_starter, starter_is_due
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
@@ -42,6 +48,8 @@ async def shared_engine(
     store = ModelStore(paths)
     if starter_is_due(store):
         await asyncio.to_thread(ensure_starter, store, begun)
+        # An engine that serves the older one goes over to what was made, before it is measured.
+        await asyncio.to_thread(switch_model, paths, STARTER, instead_of=STARTER)
     running = await find_or_start(paths, EngineOptions())
     engine = running.connect()
     try:

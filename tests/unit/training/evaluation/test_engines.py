@@ -137,6 +137,13 @@ async def test_what_is_brought_for_the_first_run_is_told(
 
     monkeypatch.setattr(engines, "find_or_start", start)
     monkeypatch.setattr(engines, "ensure_starter", lambda _store, begun: begun(starter))
+    switched = []
+    monkeypatch.setattr(
+        engines,
+        "switch_model",
+        lambda _paths, name, *, instead_of: switched.append((name, instead_of)),
+    )
     told = []
     async with shared_engine(paths, told.append):
         assert told == [starter]
+        assert switched == [(STARTER, STARTER)]
