@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -62,14 +63,19 @@ class Runtime:
             self._interactive = self._lane(undo, options, options.sequences, INTERACTIVE_CHUNK)
             # Background work scores one span at a time, so it has one sequence.
             self._background = self._lane(undo, options, 1, BACKGROUND_CHUNK)
-            size = self.vocabulary.size
-            self.prefill_speed, self.decode_speed = _measure(self._interactive, size)
+            self._scheduler = Scheduler(self._interactive, self._background)
+            undo.callback(self._scheduler.close)
+            # On the thread that will compute, and on no other: OpenMP keeps a team for every thread
+            # that ever computed, and with more of them than cores it stops spinning at barriers.
+            # Measured from the main thread, every later decode took 3 times as long.
+            self.prefill_speed, self.decode_speed = self._scheduler.computed(
+                partial(_measure, self._interactive, self.vocabulary.size)
+            )
             self.stop_tokens = frozenset(
                 token for text in served.fim.stops if (token := self.special(text)) is not None
             )
             undo.pop_all()
         self.adapters = AdapterShelf(self.model, self._free)
-        self._scheduler = Scheduler(self._interactive, self._background)
 
     def _lane(self, undo: ExitStack, options: RuntimeOptions, sequences: int, chunk: int) -> Lane:
         context = Context(

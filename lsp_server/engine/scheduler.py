@@ -11,13 +11,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from ..errors import EngineUnavailableError
 from .generation import Generation, Lane
 
 Failed = Callable[[Exception], None]
+Result = TypeVar("Result")
 _LOG = logging.getLogger(__name__)
 
 
@@ -69,6 +72,19 @@ class Scheduler:
         with self._condition:
             self._calls.append(call)
             self._condition.notify()
+
+    def computed(self, call: Callable[[], Result]) -> Result:
+        """What ``call`` returns on the computing thread; waits for it."""
+        future: Future[Result] = Future()
+
+        def compute() -> None:
+            try:
+                future.set_result(call())
+            except Exception as error:  # noqa: BLE001 - it belongs to who waits
+                future.set_exception(error)
+
+        self.between_steps(compute)
+        return future.result()
 
     @property
     def depth(self) -> int:
