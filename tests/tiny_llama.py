@@ -1,10 +1,13 @@
 """A random Llama of a few hundred kilobytes that llama.cpp can run, its vocabulary included."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter
 from gguf.quants import quantize
+
+from lsp_server.engine.llama import Backend, Context, Model
 
 LAYERS, WIDTH, HEADS, KV_HEADS, INNER = 2, 64, 4, 2, 96
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>", "<reponame>", "<file_sep>",
@@ -86,3 +89,14 @@ def write_llama(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def served_logits(path: Path, tokens: list[int]) -> np.ndarray:
+    """llama.cpp's, of every token: (tokens, vocabulary)."""
+    model = Model.load(Backend(logging.getLogger("llama")), path)
+    context = Context(model, tokens=64, sequences=1, chunk=64, threads=1)
+    context.decode(tokens, position=0, sequence=0, every_logit=True)
+    found = np.array([context.logits(index) for index in range(len(tokens))])
+    context.close()
+    model.close()
+    return found

@@ -1,4 +1,3 @@
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -6,12 +5,10 @@ import pytest
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 from gguf.quants import dequantize, quantize
 
-from lsp_server.engine.llama import Backend, Context
-from lsp_server.engine.llama import Model as Served
 from lsp_server.errors import CorruptModelError
 from lsp_server.store.integrity import checksum
 from lsp_server.store.merging import Lora, merge
-from tests.tiny_llama import TOKENS, write_llama
+from tests.tiny_llama import TOKENS, served_logits, write_llama
 from tests.train_extra import torch
 from training import artefact
 from training.artefact import FIM_TOKENS, LEARNED_ROWS, Progress
@@ -183,16 +180,6 @@ def test_rounded_training_is_what_llama_cpp_serves(saved, base, weights, tmp_pat
     found = served_logits(served, tokens)
     # What is left is llama.cpp's, which rounds what goes into a product to 8 bits.
     assert np.abs(found - rounded).mean() < 0.3 * np.abs(exact - rounded).mean()
-
-
-def served_logits(path: Path, tokens: list[int]) -> np.ndarray:
-    model = Served.load(Backend(logging.getLogger("llama")), path)
-    context = Context(model, tokens=64, sequences=1, chunk=64, threads=1)
-    context.decode(tokens, position=0, sequence=0, every_logit=True)
-    found = np.array([context.logits(index) for index in range(len(tokens))])
-    context.close()
-    model.close()
-    return found
 
 
 def trained_logits(base: Path, adapter: LowRank, tokens: list[int], *, rounded: bool) -> np.ndarray:

@@ -1,16 +1,13 @@
 """llama.cpp is the judge: what it computes over a GGUF, training computes over the same file."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gguf import GGUFReader
 
-from lsp_server.engine.llama import Backend, Context
-from lsp_server.engine.llama import Model as Served
 from lsp_server.errors import ModelError
-from tests.tiny_llama import LAYERS, TOKENS, WIDTH, write_llama
+from tests.tiny_llama import LAYERS, TOKENS, WIDTH, served_logits, write_llama
 from tests.train_extra import torch
 from training.llama import LINEARS, LlamaWeights, document_mask, read_llama
 from training.lowrank import LowRank
@@ -18,17 +15,6 @@ from training.model import Model
 
 RANDOM = np.random.default_rng(3)
 FIRST, SECOND = ([int(token) for token in RANDOM.integers(11, len(TOKENS), 40)] for _ in range(2))
-
-
-def served_logits(path: Path, tokens: list[int]) -> np.ndarray:
-    """llama.cpp's, of every token: (tokens, vocabulary)."""
-    model = Served.load(Backend(logging.getLogger("llama")), path)
-    context = Context(model, tokens=64, sequences=1, chunk=64, threads=1)
-    context.decode(tokens, position=0, sequence=0, every_logit=True)
-    found = np.array([context.logits(index) for index in range(len(tokens))])
-    context.close()
-    model.close()
-    return found
 
 
 def trained_logits(path: Path, *documents: list[int]) -> np.ndarray:
