@@ -3,10 +3,12 @@ import time
 from pathlib import Path
 
 import pytest
+from gguf import GGUFReader
 
 from lsp_server.errors import CorruptModelError
 from lsp_server.store.gguf_header import read_header
 from tests.gguf_files import QWEN_TOKENS, write_gguf
+from tests.loras import write_tiny_llama
 from tests.starter import plain_file
 
 
@@ -22,6 +24,28 @@ def test_the_starter_says_what_it_is():
 
 def test_tokens_come_in_order(tmp_path: Path):
     assert read_header(write_gguf(tmp_path / "a.gguf")).vocabulary == QWEN_TOKENS
+
+
+def test_lists_are_kept_if_they_are_asked_for(tmp_path: Path):
+    file = write_gguf(tmp_path / "a.gguf")
+    wanted = ["tokenizer.ggml.token_type", "tokenizer.ggml.merges", "tokenizer.ggml.scores"]
+    arrays = read_header(file, arrays=wanted).arrays
+    assert arrays["tokenizer.ggml.token_type"] == (1,) * len(QWEN_TOKENS)
+    assert arrays["tokenizer.ggml.merges"] == ("a b",)
+    assert "tokenizer.ggml.scores" not in arrays  # the file has none
+    assert "tokenizer.ggml.merges" not in read_header(file).arrays
+
+
+def test_where_the_tensors_lie(tmp_path: Path):
+    file = write_tiny_llama(tmp_path / "a.gguf", kind="Q4_1")
+    found, wanted = read_header(file).tensors, GGUFReader(file).tensors
+    assert found.keys() == {tensor.name for tensor in wanted}
+    data = file.read_bytes()
+    for tensor in wanted:
+        info = found[tensor.name]
+        assert info.shape == tuple(reversed(tensor.shape))
+        assert info.kind == tensor.tensor_type
+        assert data[info.offset : info.offset + info.size] == tensor.data.tobytes()
 
 
 def test_a_vocabulary_of_150_000_is_read_in_time(tmp_path: Path):

@@ -16,6 +16,7 @@ from lsp_server.store.merging import (
     file_type,
     merge,
     number,
+    rewrite,
     text,
 )
 from tests.loras import TOKENS, write_lora, write_tiny_llama
@@ -144,3 +145,31 @@ def test_rows_outside_the_vocabulary_are_refused(base: Path, tmp_path: Path) -> 
 def test_a_model_is_no_lora(base: Path) -> None:
     with pytest.raises(CorruptModelError, match="is no LoRA"):
         Lora.read(base)
+
+
+def test_only_the_weights_that_change_are_written_anew(tmp_path: Path, base: Path) -> None:
+    name, output = "blk.1.ffn_up.weight", tmp_path / "out.gguf"
+    rewrite(
+        base, output, {name: lambda weight: weight + 1}, "Q8_0",
+        values={"tenon.made": text("here")}, without={"general.license"},
+    )  # fmt: skip
+    before, after = (
+        {tensor.name: tensor for tensor in GGUFReader(file).tensors} for file in (base, output)
+    )
+    assert before.keys() == after.keys()
+    for key, tensor in before.items():
+        if key != name:
+            assert after[key].tensor_type == tensor.tensor_type
+            assert after[key].data.tobytes() == tensor.data.tobytes()
+    assert after[name].tensor_type == GGMLQuantizationType.Q8_0
+    assert np.allclose(tensors(output)[name], tensors(base)[name] + 1, atol=0.01)
+    was, metadata = read_header(base).metadata, read_header(output).metadata
+    assert metadata["tenon.made"] == "here"
+    assert was.pop("general.license") == "apache-2.0"
+    assert "general.license" not in metadata
+    assert was.items() <= metadata.items()
+
+
+def test_a_change_of_a_weight_that_is_not_there(tmp_path: Path, base: Path) -> None:
+    with pytest.raises(CorruptModelError, match=r"base.gguf has no blk.9.ffn_up.weight"):
+        rewrite(base, tmp_path / "out.gguf", {"blk.9.ffn_up.weight": np.asarray}, "Q8_0", values={})

@@ -1,0 +1,81 @@
+"""What a team says in its ``tenon.toml`` about the files that Tenon may read and learn from."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from ..errors import SettingsError
+from .ignoring import Patterns
+
+FILE_NAME = "tenon.toml"
+MAX_FILE_BYTES = 1_000_000
+MAX_RULES_BYTES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The table ``[files]``: globs as in a .gitignore, relative to the repository's root.
+
+    ``include`` takes files in that Tenon leaves out by its own judgement (text that is no code,
+    generated and vendored files); ``exclude`` leaves files out and has the last word. Neither
+    brings back what .gitignore names. Files of more than ``max_file_bytes`` bytes are never read.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_file_bytes: int = MAX_FILE_BYTES
+
+    @classmethod
+    def of(cls, root: Path) -> "Rules":
+        """The rules of the repository at ``root``; the defaults if it has no ``tenon.toml``.
+
+        Raises ``SettingsError``, which names the field, for a file that cannot be used.
+        """
+        path = root / FILE_NAME
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_RULES_BYTES + 1)
+        except FileNotFoundError:
+            return cls()
+        except OSError as error:
+            raise SettingsError(
+                f"{path} cannot be read ({error.strerror}); make it readable, or remove it"
+            ) from error
+        if len(data) > MAX_RULES_BYTES:
+            raise SettingsError(f"{path} has more than {MAX_RULES_BYTES} bytes; shorten it")
+        return cls.parse(data, path)
+
+    @classmethod
+    def parse(cls, data: bytes, path: Path) -> "Rules":
+        """The rules in a file's bytes; ``path`` is for messages. Raises ``SettingsError``."""
+        try:
+            table = tomllib.loads(data.decode("utf-8")).get("files", {})
+            found = msgspec.convert(table, _Files)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"{path}: {_named(str(error))}") from error
+        except ValueError as error:  # bad UTF-8 and bad TOML are both
+            raise SettingsError(f"{path} is no TOML: {error}") from error
+        for field in ("include", "exclude"):
+            for glob in getattr(found, field):
+                try:
+                    Patterns.of([glob], strict=True)
+                except ValueError as error:
+                    raise SettingsError(f"{path}: `files.{field}`: {glob!r} is no glob") from error
+        return cls(tuple(found.include), tuple(found.exclude), found.max_file_bytes)
+
+
+class _Files(msgspec.Struct, forbid_unknown_fields=True):
+    include: list[str] = []
+    exclude: list[str] = []
+    max_file_bytes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = MAX_FILE_BYTES
+
+
+def _named(message: str) -> str:
+    """Of msgspec's ``Expected `int`, got `str` - at `$.include[0]```, the field first."""
+    what, found, where = message.partition(" - at `$.")
+    if found:
+        return f"`files.{where.rstrip('`')}`: {what[:1].lower()}{what[1:]}"
+    return f"`files`: {what[:1].lower()}{what[1:]}"

@@ -1,0 +1,231 @@
+"""Walks a repository in order: entries are told apart by name, rules and kind, and never opened."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .ignoring import Ignored, Patterns
+from .rules import Rules
+
+_VENDORED = frozenset(
+    ("node_modules", "bower_components", "jspm_packages", "vendor", "vendored", "_vendor",
+     "third_party", "third-party", "thirdparty", "3rdparty", "site-packages", "dist-packages",
+     "venv", "virtualenv", "__pycache__", "__pypackages__", "dist", "build", "target", "Pods",
+     "Carthage", "bazel-bin", "bazel-out")
+)  # fmt: skip
+_VENDORED_ENDINGS = (".egg-info", ".dist-info", ".xcodeproj", ".framework")
+_MARKS = (("pyvenv.cfg", "vendored"), ("CACHEDIR.TAG", "vendored"), (".git", "other repository"))
+"""Entries that tell what a folder below the root is."""
+_IGNORE_FILE = ".gitignore"
+_MOST_IGNORE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file, or a folder with all that is in it (``path`` ends in ``/``), that is left out.
+
+    ``reason`` is one of a few stable words: "ignored", "vendored", "hidden", "generated",
+    "no code", "too large", "binary", "not UTF-8", "link", "special file", "unreadable",
+    "odd name", "other repository", "excluded by tenon.toml".
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A regular file that nothing speaks against so far.
+
+    ``path`` is relative to the root, with forward slashes; ``size`` in bytes, ``modified`` in
+    seconds since the epoch and ``modified_ns`` in nanoseconds. ``included`` says that tenon.toml
+    asks for it by name.
+    """
+
+    path: str
+    location: Path
+    size: int
+    modified_ns: int
+    included: bool
+
+    @property
+    def modified(self) -> float:
+        return self.modified_ns / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder to read; ``reason`` says why its files are left out unless tenon.toml has them."""
+
+    path: str
+    location: Path
+    ignored: Ignored
+    reason: str = ""
+
+
+def walk(root: Path, rules: Rules) -> Iterator[Found | Skipped]:
+    """Everything below ``root``, sorted by path (a folder's with its slash); never raises.
+
+    Links are never followed. What git ignores is ignored here, by the .gitignore files below and
+    above ``root`` and by ``.git/info/exclude``.
+    """
+    wanted = _Wanted.of(rules)
+    pending: list[_Folder | Found | Skipped] = [_Folder("", root, ignored_above(root))]
+    while pending:
+        entry = pending.pop()
+        if not isinstance(entry, _Folder):
+            yield entry
+            continue
+        try:
+            with os.scandir(entry.location) as listing:
+                entries = list(listing)
+        except OSError:
+            yield Skipped(entry.path or "./", "unreadable")
+            continue
+        names = {child.name for child in entries}
+        mark = next((why for name, why in _MARKS if entry.path and name in names), "")
+        if mark and not entry.reason:
+            if not wanted.below(entry.path):
+                yield Skipped(entry.path, mark)
+                continue
+            entry = _Folder(entry.path, entry.location, entry.ignored, mark)
+        if _IGNORE_FILE in names:
+            lines = _lines(entry.location / _IGNORE_FILE)
+            ignored = entry.ignored.within(entry.path, lines)
+            entry = _Folder(entry.path, entry.location, ignored, entry.reason)
+        found = [_judge(child, entry, wanted) for child in entries]
+        pending += sorted(found, key=lambda child: child.path, reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """tenon.toml's globs, and into which folders an ``include`` makes it worth to look."""
+
+    include: Patterns
+    exclude: Patterns
+    heads: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(cls, rules: Rules) -> "_Wanted":
+        heads = [_literal(glob) for glob in rules.include if not glob.startswith("!")]
+        return cls(
+            Patterns.of(rules.include),
+            Patterns.of(rules.exclude),
+            tuple(head for head in heads if head),
+        )
+
+    def below(self, folder: str) -> bool:
+        """Whether an ``include`` asks for ``folder`` (ends in ``/``) or for something in it."""
+        if self.include.names(folder):
+            return True
+        parts = tuple(folder.split("/")[:-1])
+        return any(parts[: len(head)] == head[: len(parts)] for head in self.heads)
+
+
+def _literal(glob: str) -> tuple[str, ...]:
+    """The folders that a glob spells out before its first wildcard; () if it may match anywhere."""
+    *parts, _last = glob.strip().lstrip("/").split("/")
+    literal: list[str] = []
+    for part in parts:
+        if any(character in part for character in "*?[\\"):
+            break
+        literal.append(part)
+    return tuple(literal)
+
+
+def _judge(
+    child: "os.DirEntry[str]", folder: _Folder, wanted: _Wanted
+) -> _Folder | Found | Skipped:
+    path = folder.path + child.name
+    if not child.name.isprintable():  # half a character, or a line break that would end a header
+        return Skipped(path.encode("utf-8", "backslashreplace").decode(), "odd name")
+    try:
+        status = child.stat(follow_symlinks=False)
+    except OSError:
+        return Skipped(path, "unreadable")
+    is_folder = stat.S_ISDIR(status.st_mode)
+    if stat.S_ISLNK(status.st_mode) or (is_folder and _is_junction(child)):
+        return Skipped(path, "link")
+    if is_folder:
+        return _judge_folder(child, folder, wanted)
+    included = wanted.include.names(path)
+    if reason := _against(path, status.st_mode, folder, wanted, included=included):
+        return Skipped(path, reason)
+    return Found(path, Path(child.path), status.st_size, status.st_mtime_ns, included)
+
+
+def _against(path: str, mode: int, folder: _Folder, wanted: _Wanted, *, included: bool) -> str:
+    """Why a file is left out by its place; "" if nothing speaks against it."""
+    if not stat.S_ISREG(mode):
+        return "special file"
+    if folder.ignored(path):
+        return "ignored"
+    if wanted.exclude.names(path):
+        return "excluded by tenon.toml"
+    return "" if included else folder.reason
+
+
+def _judge_folder(child: "os.DirEntry[str]", folder: _Folder, wanted: _Wanted) -> _Folder | Skipped:
+    path = f"{folder.path}{child.name}/"
+    if child.name == ".git":
+        return Skipped(path, "hidden")
+    if folder.ignored(path):
+        return Skipped(path, "ignored")
+    if wanted.exclude.verdict(path):
+        return Skipped(path, "excluded by tenon.toml")
+    reason = folder.reason or _unwanted(child.name)
+    if reason and not wanted.below(path):
+        return Skipped(path, reason)
+    return _Folder(path, Path(child.path), folder.ignored, reason)
+
+
+def _unwanted(name: str) -> str:
+    if name in _VENDORED or name.endswith(_VENDORED_ENDINGS) or name in {".venv", ".tox", ".nox"}:
+        return "vendored"
+    return "hidden" if name.startswith(".") else ""
+
+
+def _is_junction(child: "os.DirEntry[str]") -> bool:
+    """Windows' links between folders do not say that they are links; before Python 3.12 nobody
+    could ask.
+    """
+    ask = getattr(child, "is_junction", None)
+    return bool(ask()) if ask is not None else False
+
+
+def ignored_above(root: Path) -> Ignored:
+    """What .gitignore files above ``root`` and the repository's own list say of it."""
+    root = root.absolute()
+    top = next((at for at in (root, *root.parents) if (at / ".git").exists()), None)
+    if top is None:
+        return Ignored()
+    outer = "" if top == root else root.relative_to(top).as_posix() + "/"
+    ignored = Ignored().within("", _lines(_git_folder(top) / "info" / "exclude"), outer=outer)
+    for depth in range(len(root.relative_to(top).parts)):
+        above = top.joinpath(*root.relative_to(top).parts[:depth])
+        outer = root.relative_to(above).as_posix() + "/"
+        ignored = ignored.within("", _lines(above / _IGNORE_FILE), outer=outer)
+    return ignored
+
+
+def _git_folder(top: Path) -> Path:
+    """``.git``, or what it points at in a worktree or a submodule."""
+    git = top / ".git"
+    for pointer, lead in ((git, "gitdir:"), (git / "commondir", "")):
+        if lines := _lines(pointer):
+            git = (pointer.parent / lines[0].removeprefix(lead).strip()).absolute()
+    return git
+
+
+def _lines(path: Path) -> list[str]:
+    """A small text file's lines; none of one that is no plain file or cannot be read."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):  # git follows no link here either
+            return []
+        with path.open("rb") as file:
+            data = file.read(_MOST_IGNORE_BYTES)
+    except OSError:
+        return []
+    return data.decode("utf-8-sig", "replace").splitlines()
