@@ -8,6 +8,11 @@ TenonError
 │   ├── UnknownFormatError   a GGUF whose fill-in-the-middle format must be named
 │   └── DownloadError        the index or hub could not deliver the file
 │       └── DownloadCancelledError   the user asked to stop
+├── AdapterError             an adapter that cannot be stored, read or served
+│   ├── UnknownAdapterError  no such adapter of this repository
+│   ├── CorruptAdapterError  its file is gone, or not the one that was published
+│   └── WrongBaseError       it was trained over another model
+├── RunBusyError             another run trains this repository
 ├── EngineError
 │   ├── EngineUnavailableError   not running, still loading, or out of reach
 │   ├── EngineStartError         it was started and ended again
@@ -46,6 +51,26 @@ class DownloadError(ModelError):
 
 class DownloadCancelledError(DownloadError):
     """The user asked to stop; what had arrived from a hub is kept for the next time."""
+
+
+class AdapterError(TenonError):
+    """Base of what can be wrong with an adapter."""
+
+
+class UnknownAdapterError(AdapterError):
+    """No such adapter of this repository."""
+
+
+class CorruptAdapterError(AdapterError):
+    """The adapter's file is gone, or is not the one that was published."""
+
+
+class WrongBaseError(AdapterError):
+    """The adapter was trained over another model than the one that serves."""
+
+
+class RunBusyError(TenonError):
+    """Another run trains this repository."""
 
 
 class EngineError(TenonError):

@@ -5,9 +5,10 @@ of 150,000; this one needs a tenth of a second and trusts no length that the fil
 Source: the GGUF specification of ggml (versions 2 and 3, little-endian).
 """
 
+import math
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,18 +26,35 @@ _STRING, _ARRAY = 8, 9
 _MOST_ENTRIES, _MOST_TENSORS, _MOST_ITEMS, _LONGEST = 1 << 16, 1 << 20, 1 << 24, 1 << 26
 
 Scalar = str | int | float | bool
+Items = tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Where a tensor lies: ``shape`` in numpy's order, ``kind`` ggml's number of its type.
+
+    ``offset`` is in bytes from the start of the file, ``size`` its bytes (0: an unknown type).
+    """
+
+    shape: tuple[int, ...]
+    kind: int
+    offset: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
     """``metadata`` holds the scalars by key; ``vocabulary`` the token texts in id order.
 
-    ``parameters`` counts the elements of all tensors.
+    ``parameters`` counts the elements of all ``tensors``, which are by name. ``arrays`` holds those
+    that were asked for.
     """
 
     metadata: dict[str, Scalar]
     vocabulary: tuple[str, ...]
     parameters: int
+    tensors: Mapping[str, TensorInfo] = field(default_factory=dict)
+    arrays: Mapping[str, Items] = field(default_factory=dict)
 
     @property
     def architecture(self) -> str:
@@ -59,15 +77,16 @@ class GgufHeader:
         return int(value) if isinstance(value, int) else None
 
 
-def read_header(path: Path) -> GgufHeader:
+def read_header(path: Path, *, arrays: Collection[str] = ()) -> GgufHeader:
     """Read a model's header and check it against the size of the file.
 
-    Raises CorruptModelError: no GGUF, damaged, truncated, one part of several, or no model.
+    ``arrays`` are keys of lists in the metadata that are to be kept. Raises CorruptModelError: no
+    GGUF, damaged, truncated, one part of several, or no model.
     Raises ``OSError`` if the file cannot be read.
     """
     with path.open("rb") as file:
         try:
-            header = _Reader(file, path.stat().st_size).header()
+            header = _Reader(file, path.stat().st_size).header({TOKENS, *arrays})
         except _DamagedError as error:
             raise CorruptModelError(
                 f"{path} is no usable GGUF: {error}. Download it again, or give another file."
@@ -87,7 +106,7 @@ class _Reader:
         self.size = size
         self.offset = 0
 
-    def header(self) -> GgufHeader:
+    def header(self, wanted: Collection[str]) -> GgufHeader:
         if self.take(4) != MAGIC:
             raise _DamagedError("it does not start with the letters GGUF")
         version = self.number("I")
@@ -96,18 +115,19 @@ class _Reader:
         tensors = self.count("tensors", _MOST_TENSORS)
         entries = self.count("metadata entries", _MOST_ENTRIES)
         metadata: dict[str, Scalar] = {}
-        vocabulary: tuple[str, ...] = ()
+        arrays: dict[str, Items] = {}
         for _ in range(entries):
             key, kind = self.text(), self.number("I")
             if kind != _ARRAY:
                 metadata[key] = self.scalar(kind)
                 continue
-            texts = self.array(keep=key == TOKENS)
-            if key == TOKENS:
-                vocabulary = texts
+            items = self.array(keep=key in wanted)
+            if key in wanted:
+                arrays[key] = items
         self.check_kind(metadata)
-        parameters = self.tensors(tensors, metadata.get("general.alignment", 32))
-        return GgufHeader(metadata, vocabulary, parameters)
+        parameters, found = self.tensors(tensors, metadata.get("general.alignment", 32))
+        vocabulary = tuple(map(str, arrays.get(TOKENS, ())))
+        return GgufHeader(metadata, vocabulary, parameters, found, arrays)
 
     @staticmethod
     def check_kind(metadata: dict[str, Scalar]) -> None:
@@ -121,30 +141,29 @@ class _Reader:
                 f"it is one of {parts} parts; join them with `llama-gguf-split --merge`"
             )
 
-    def tensors(self, count: int, alignment: Scalar) -> int:
-        """Check that the data of ``count`` tensors lies inside the file; returns their elements."""
+    def tensors(self, count: int, alignment: Scalar) -> tuple[int, dict[str, TensorInfo]]:
+        """Elements of ``count`` tensors, and where each lies, which is inside the file."""
         if not isinstance(alignment, int) or alignment <= 0:
             raise _DamagedError("its alignment is no positive number")
         elements_of_all = 0
-        furthest = 0
+        found: dict[str, TensorInfo] = {}
         byte_size = _byte_size()
         for _ in range(count):
-            self.text()
+            name = self.text()
             dimensions = self.number("I")
             if dimensions > 8:
                 raise _DamagedError(f"a tensor has {dimensions} dimensions")
-            elements = 1
-            for length in struct.unpack(f"<{dimensions}Q", self.take(8 * dimensions)):
-                elements *= length
+            shape = struct.unpack(f"<{dimensions}Q", self.take(8 * dimensions))[::-1]
+            elements = math.prod(shape)
             kind = self.number("I")
-            furthest = max(furthest, self.number("Q") + byte_size(kind, elements))
+            found[name] = TensorInfo(shape, kind, self.number("Q"), byte_size(kind, elements))
             elements_of_all += elements
         data = -(-self.offset // alignment) * alignment
-        if data + furthest > self.size:
-            raise _DamagedError(
-                f"it is truncated, {self.size:,} bytes of at least {data + furthest:,}"
-            )
-        return elements_of_all
+        found = {name: replace(info, offset=data + info.offset) for name, info in found.items()}
+        needed = max((info.offset + info.size for info in found.values()), default=data)
+        if needed > self.size:
+            raise _DamagedError(f"it is truncated, {self.size:,} bytes of at least {needed:,}")
+        return elements_of_all, found
 
     def take(self, count: int) -> bytes:
         data = self.file.read(count) if self.offset + count <= self.size else b""
@@ -185,15 +204,18 @@ class _Reader:
             raise _DamagedError(f"it has a value of the unknown type {kind}")
         return _SCALARS[kind]
 
-    def array(self, *, keep: bool) -> tuple[str, ...]:
-        """The texts of a string array if ``keep``; any other array is passed over."""
+    def array(self, *, keep: bool) -> Items:
+        """The items of an array if ``keep``; otherwise it is passed over."""
         kind = self.number("I")
         length = self.count("items in one array", _MOST_ITEMS)
-        if kind != _STRING:
-            self.skip(length * struct.calcsize(f"<{self.code(kind)}"))
-            return ()
-        texts = tuple(self.text() for _ in range(length))
-        return texts if keep else ()
+        if kind == _STRING:
+            texts = tuple(self.text() for _ in range(length))
+            return texts if keep else ()
+        size = length * struct.calcsize(f"<{self.code(kind)}")
+        if keep:
+            return struct.unpack(f"<{length}{self.code(kind)}", self.take(size))
+        self.skip(size)
+        return ()
 
 
 def _byte_size() -> Callable[[int, int], int]:

@@ -4,7 +4,7 @@ Which base, which LoRA and what becomes of the result is :mod:`lsp_server.store.
 business. Numpy and the ``gguf`` package alone; the sum is computed in 32 bits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +26,8 @@ Advance = Callable[[int, int], None]
 """Called with (bytes written, bytes in all) before the first tensor and after each; may raise."""
 
 Array = NDArray[Any]
+
+Change = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +95,71 @@ def merge(
     if lora is not None:
         _check_fit(lora, reader)
     planned = [(tensor, _kind(tensor, kind)) for tensor in reader.tensors]
+    metadata = _metadata(reader) | dict(values)
+
+    def data(tensor: ReaderTensor, to: GGMLQuantizationType) -> Array:
+        return _merged(tensor, to, lora)
+
+    _write(reader, planned, output, metadata, data_of=data, advance=advance)
+
+
+def rewrite(
+    base: Path,
+    output: Path,
+    changes: Mapping[str, Change],
+    kind: str,
+    *,
+    values: Mapping[str, Metadata],
+    without: Collection[str] = (),
+    advance: Advance = lambda _done, _total: None,
+) -> None:
+    """Write the base with some of its weights changed, which become of the type ``kind``.
+
+    ``changes`` turn a weight, by its name, into another of the same shape, both float32 as
+    (outputs, inputs). All else is copied but the metadata in ``without``; ``values`` and errors are
+    :func:`merge`'s.
+    """
+    reader = GGUFReader(base)
+    names = {tensor.name for tensor in reader.tensors}
+    missing = min(changes.keys() - names, default=None)
+    if missing is not None:
+        raise CorruptModelError(f"{base.name} has no {missing}, which is to be changed")
+    to_kind = GGMLQuantizationType[kind]
+    planned = [
+        (tensor, to_kind if tensor.name in changes else tensor.tensor_type)
+        for tensor in reader.tensors
+    ]
+
+    def data(tensor: ReaderTensor, to: GGMLQuantizationType) -> Array:
+        change = changes.get(tensor.name)
+        if change is None:
+            return tensor.data
+        changed: Array = quantize(change(_floats(tensor)), to)
+        return changed
+
+    kept = {key: entry for key, entry in _metadata(reader).items() if key not in without}
+    _write(reader, planned, output, kept | dict(values), data_of=data, advance=advance)
+
+
+def _write(
+    reader: GGUFReader,
+    planned: Sequence[tuple[ReaderTensor, GGMLQuantizationType]],
+    output: Path,
+    metadata: Mapping[str, Metadata],
+    *,
+    data_of: Callable[[ReaderTensor, GGMLQuantizationType], Array],
+    advance: Advance,
+) -> None:
+    """The whole file, one tensor in memory at a time."""
     total = sum(_size(tensor, to) for tensor, to in planned)
     done = 0
     advance(done, total)
-    _write_header(reader, planned, output, values)
+    _write_header(reader, planned, output, metadata)
     # Not the package's own writer: on a full disk numpy's tofile raises without an errno, or not at
     # all.
     with output.open("ab") as file:
         for tensor, to in planned:
-            data = np.ascontiguousarray(_merged(tensor, to, lora))
+            data = np.ascontiguousarray(data_of(tensor, to))
             _pad(file, reader.alignment)
             file.write(data.data)
             done += data.nbytes
@@ -198,13 +256,13 @@ def _write_header(
     reader: GGUFReader,
     planned: Sequence[tuple[ReaderTensor, GGMLQuantizationType]],
     output: Path,
-    values: Mapping[str, Metadata],
+    metadata: Mapping[str, Metadata],
 ) -> None:
     """Everything up to the first tensor's data."""
     writer = GGUFWriter(output, reader.fields["general.architecture"].contents())
     writer.data_alignment = reader.alignment
     try:
-        for key, entry in (_metadata(reader) | dict(values)).items():
+        for key, entry in metadata.items():
             writer.add_key_value(key, entry.value, entry.kind, entry.items)
         for tensor, kind in planned:
             writer.add_tensor_info(

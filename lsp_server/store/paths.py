@@ -26,6 +26,11 @@ class StorePaths:
         return self.root / "models"
 
     @property
+    def repositories(self) -> Path:
+        """A folder per repository, see :mod:`lsp_server.store.repositories`."""
+        return self.root / "repos"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
