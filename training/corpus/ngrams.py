@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -62,9 +63,23 @@ def signature(words: list[str]) -> npt.NDArray[np.uint32]:
     shingles = ngrams(words, min(SHINGLE, max(len(words), 1)))
     if not len(shingles):
         shingles = np.zeros(1, np.uint64)
-    shingles = np.unique(shingles)
-    least = [
-        (shingles * factor + offset).min() >> np.uint64(32)
-        for factor, offset in zip(_FACTORS, _OFFSETS, strict=True)
-    ]
-    return np.array(least, np.uint32)
+    found: npt.NDArray[np.uint32] = signatures(shingles, [(0, len(shingles))])[0]
+    return found
+
+
+def signatures(shingles: Hashes, parts: Sequence[tuple[int, int]]) -> npt.NDArray[np.uint32]:
+    """The MinHash signatures of parts of a text, which may overlap: (parts, ``PERMUTATIONS``).
+
+    A part is (start, end) in ``shingles``, not empty.
+    """
+    found = np.empty((len(parts), PERMUTATIONS), np.uint32)
+    if not parts:
+        return found
+    # `reduceat` takes from each edge to the next, so only every second answer is a part's; a last
+    # part's end must exist.
+    edges = np.array(parts, np.intp).ravel()
+    padded = np.append(shingles, np.uint64(0))
+    for number, (factor, offset) in enumerate(zip(_FACTORS, _OFFSETS, strict=True)):
+        least = np.minimum.reduceat(padded * factor + offset, edges)[::2]
+        found[:, number] = least >> np.uint64(32)
+    return found

@@ -31,10 +31,14 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """``tokens`` of a prompt and its answer; the answer begins at index ``answer``."""
+    """``tokens`` of a prompt and its answer; the answer begins at index ``answer``.
+
+    ``owed`` is the text that healing took back: the answer begins with it.
+    """
 
     tokens: tuple[int, ...]
     answer: int
+    owed: bytes = b""
 
 
 def fim_sample(
@@ -65,7 +69,7 @@ def fim_sample(
         parts[at], taken = _healed(parts[at], tokenizer)
     head = [token for part in parts for token in part]
     answer = tokenizer.encode(taken + middle)
-    return Sample((*head, *answer, end), len(head))
+    return Sample((*head, *answer, end), len(head), taken.encode())
 
 
 def _healed(tokens: list[int], tokenizer: Tokenizer) -> tuple[list[int], str]:

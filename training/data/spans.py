@@ -1,93 +1,47 @@
-"""Where a middle is cut out of Python source: lines, ends of lines, syntax, blocks, any characters.
+"""Where a middle is cut out of a source file: lines, syntax, blocks, bodies, any characters.
 
-Pure functions of (text, random numbers). A span is a pair of character offsets; what lies before
-is the prefix, what lies behind is the suffix.
+Pure functions of (outline, random numbers). A middle is a pair of character offsets; what lies
+before is the prefix, what lies behind is the suffix.
 """
 
-import ast
 import textwrap
-import warnings
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-Span = tuple[int, int]
+from ..outlines.outline import Outline
+from ..outlines.parts import MAX_CHARACTERS, Span
 
 KINDS = {"line": 38, "line_end": 25, "syntax": 17, "block": 10, "characters": 7, "empty": 3}
 """Shares of the kinds of middles: what a user at a keyboard asks for, most of all one line."""
 
-MIN_CHARACTERS = 6
-"""Shortest middle of the kind ``syntax``: shorter ones are mostly bare names."""
+REPOSITORY_KINDS = {
+    "line_end": 38, "line": 32, "block_end": 10, "pair": 8, "syntax": 6, "block": 2, "empty": 4,
+}  # fmt: skip
+"""Shares for an adapter: what a user asks for, most of all the rest of a line.
+
+Shares with more syntax and more blocks (AST-FIM, arXiv 2506.00204) make bodies likelier and single
+lines less so: docs/benchmarks.md. ``block_end`` is from a cursor anywhere in a block to the block's
+end, ``pair`` from a docstring or signature to the end of the body it describes.
+"""
+
 MAX_LINES = 24
 """Longest block, as the server's own limit of an answer."""
-MAX_CHARACTERS = 300
-"""Longest middle of the kind ``characters`` or ``syntax``."""
-BODY_WEIGHT = 4
-"""How much rather a line is chosen that stands in a function's body, behind its docstring."""
+MAX_BLOCK_END = 700
+"""Longest middle of the kind ``block_end``, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
-    """What is known of one source file: offsets of its lines and of its syntax.
+class Middle:
+    """What is cut out of a file; ``kind`` is a key of the shares that it was chosen by.
 
-    ``lines`` are (start, first character that is no blank, end without the newline) of lines that
-    hold text; ``weights`` their cumulative weights; ``nodes`` the spans of expressions and
-    statements, ``blocks`` those of bodies, ``functions`` those of whole functions.
+    It is the kind that was found: a file without what was drawn gives a line.
     """
 
-    text: str
-    lines: tuple[tuple[int, int, int], ...]
-    weights: tuple[int, ...]
-    nodes: tuple[Span, ...]
-    blocks: tuple[Span, ...]
-    functions: tuple[Span, ...]
-
-
-def outline(text: str) -> Outline | None:
-    """Parse a file; None if it is no valid Python or holds no text."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the corpus's own faults, such as invalid escapes
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    starts = _line_starts(text)
-    offset = _Offsets(text, starts)
-    nodes, blocks, functions = [], [], []
-    in_body = bytearray(len(starts) + 1)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.expr, ast.stmt)):
-            start, end = offset.span(node)
-            if MIN_CHARACTERS <= end - start <= MAX_CHARACTERS:
-                nodes.append((start, end))
-        for body in _bodies(node):
-            blocks.append((offset.span(body[0])[0], offset.span(body[-1])[1]))
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                functions.append((_first_offset(node, offset), offset.span(node)[1]))
-                first, last = body[0].lineno, body[-1].end_lineno or body[-1].lineno
-                in_body[first - 1 : last] = b"\1" * (last - first + 1)
-    lines, weights = _lines(text, starts, in_body)
-    if not lines:
-        return None
-    return Outline(text, lines, weights, tuple(nodes), tuple(blocks), tuple(functions))
-
-
-def _lines(
-    text: str, starts: list[int], in_body: bytearray
-) -> tuple[tuple[tuple[int, int, int], ...], tuple[int, ...]]:
-    """The lines that hold text, and their cumulative weights."""
-    lines: list[tuple[int, int, int]] = []
-    weights: list[int] = []
-    total = 0
-    end_of_text = len(text) + (not text.endswith("\n"))
-    for start, end, inside in zip(starts, [*starts[1:], end_of_text], in_body, strict=False):
-        line = text[start : end - 1]
-        if line.strip():
-            lines.append((start, start + len(line) - len(line.lstrip()), start + len(line)))
-            total += BODY_WEIGHT if inside else 1
-            weights.append(total)
-    return tuple(lines), tuple(weights)
+    kind: str
+    start: int
+    end: int
 
 
 def function_alone(source: Outline, random: Random) -> str | None:
@@ -102,23 +56,37 @@ def function_alone(source: Outline, random: Random) -> str | None:
     return textwrap.dedent(source.text[line:end]) + "\n"
 
 
-def choose(source: Outline, random: Random) -> Span:
-    """A middle to cut out, of a kind drawn by :data:`KINDS`."""
-    (kind,) = random.choices(tuple(KINDS), tuple(KINDS.values()))
+def choose(source: Outline, random: Random, shares: Mapping[str, float] = KINDS) -> Middle:
+    """A middle to cut out, of a kind drawn by ``shares``."""
+    (kind,) = random.choices(tuple(shares), tuple(shares.values()))
+    span = _of_syntax(kind, source, random)
+    if span is None and kind == "characters":
+        start = random.randrange(len(source.text))
+        span = start, min(len(source.text), start + random.randint(1, MAX_CHARACTERS))
+    if span is None:
+        index = bisect_right(source.weights, random.randrange(source.weights[-1]))
+        end = source.lines[index][2]
+        if kind == "empty":
+            span = end, end
+        elif kind == "line_end":
+            span = _line_end(source, index, random)
+        else:
+            kind, span = "line", _line(source, index, random)
+    return Middle(kind, *span)
+
+
+def _of_syntax(kind: str, source: Outline, random: Random) -> Span | None:
+    """A span of the kinds that need syntax; None of the others, and where the file has none."""
     if kind == "syntax" and source.nodes:
         return random.choice(source.nodes)
     if kind == "block" and source.blocks:
         return _block(source, random)
-    if kind == "characters":
-        start = random.randrange(len(source.text))
-        return start, min(len(source.text), start + random.randint(1, MAX_CHARACTERS))
-    index = bisect_right(source.weights, random.randrange(source.weights[-1]))
-    if kind == "empty":
-        end = source.lines[index][2]
-        return end, end
-    if kind == "line_end":
-        return _line_end(source, index, random)
-    return _line(source, index, random)
+    if kind == "block_end" and source.blocks:
+        return _block_end(source, random)
+    if kind == "pair" and source.pairs:
+        documented = [pair for pair in source.pairs if pair.docstring]
+        return random.choice(documented or source.pairs).body
+    return None
 
 
 def _line(source: Outline, index: int, random: Random) -> Span:
@@ -156,58 +124,17 @@ def _block(source: Outline, random: Random) -> Span:
     return begin, limit
 
 
-def _bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    """The statement lists of a node; a docstring is not part of a body."""
-    for field in ("body", "orelse", "finalbody"):
-        body = getattr(node, field, None)
-        if not isinstance(body, list) or not body or isinstance(node, ast.Module):
-            continue
-        first = body[0]
-        documented = (
-            field == "body"
-            and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-            and isinstance(first, ast.Expr)
-            and isinstance(first.value, ast.Constant)
-        )
-        kept = body[1:] if documented else body
-        if kept:
-            yield kept
+def _block_end(source: Outline, random: Random) -> Span:
+    """From a cursor in a body to its end, or to the last line's end in ``MAX_BLOCK_END``.
 
-
-def _first_offset(node: ast.FunctionDef | ast.AsyncFunctionDef, offset: "_Offsets") -> int:
-    """Where a function begins, decorators included."""
-    decorators = [offset.span(decorator)[0] - 1 for decorator in node.decorator_list]
-    return min([offset.span(node)[0], *decorators])
-
-
-def _line_starts(text: str) -> list[int]:
-    starts = [0]
-    position = text.find("\n")
-    while position >= 0:
-        starts.append(position + 1)
-        position = text.find("\n", position + 1)
-    if starts[-1] == len(text):
-        starts.pop()
-    return starts
-
-
-class _Offsets:
-    """``ast``'s places (line, UTF-8 bytes) as offsets in characters."""
-
-    def __init__(self, text: str, starts: list[int]) -> None:
-        self._text = text
-        self._starts = starts
-        self._ascii = text.isascii()
-
-    def span(self, node: ast.expr | ast.stmt) -> Span:
-        end_line = node.end_lineno or node.lineno
-        end_column = node.end_col_offset or 0
-        return self._at(node.lineno, node.col_offset), self._at(end_line, end_column)
-
-    def _at(self, line: int, column: int) -> int:
-        start = self._starts[min(line, len(self._starts)) - 1]
-        if self._ascii:
-            return start + column
-        # A line has at least as many bytes as characters, so this slice holds the whole column.
-        head = self._text[start : start + column].encode()[:column]
-        return start + len(head.decode("utf-8", "ignore"))
+    A cursor stands in a line, not in its indentation.
+    """
+    start, end = random.choice(source.blocks)
+    begin = random.randrange(start, end)
+    line = source.text.rfind("\n", 0, begin) + 1
+    while begin < end and source.text[line:begin].strip() == "" and source.text[begin].isspace():
+        begin += 1
+    if end - begin <= MAX_BLOCK_END:
+        return begin, end
+    limit = source.text.rfind("\n", begin + 1, begin + MAX_BLOCK_END + 1)
+    return begin, limit if limit > begin else begin + MAX_BLOCK_END

@@ -17,8 +17,9 @@ from lsp_server.prompt.window import Budget
 
 from ..corpus.shards import Record, read_shard
 from ..layouts import relaid
+from ..outlines.outline import Outline, outline
 from .samples import Sample, Tokenizer, fim_sample
-from .spans import Outline, choose, function_alone, outline
+from .spans import choose, function_alone
 
 CHARACTERS_PER_SAMPLE = 2_400
 """One sample is taken for so much text, so that one pass over the corpus reads it about once."""
@@ -130,8 +131,8 @@ class SampleStream:
             if alone is None:
                 return None
             whole, source = alone, Source("", "")
-        start, stop = choose(whole, random)
-        source = replace(source, before=whole.text[:start], after=whole.text[stop:])
+        cut = choose(whole, random)
+        source = replace(source, before=whole.text[: cut.start], after=whole.text[cut.end :])
         if random.random() < mixture.no_suffix:
             source = replace(source, after="")
         (layout,) = random.choices(
@@ -139,9 +140,9 @@ class SampleStream:
             (mixture.spm, mixture.psm, mixture.bare, mixture.plain),
         )
         fim = relaid(self.fim, layout)
-        middle = whole.text[start:stop]
+        middle = whole.text[cut.start : cut.end]
         if fim.order is Order.PREFIX_ONLY:
-            middle = whole.text[start:]
+            middle = whole.text[cut.start :]
         return self._within(source, middle, fim, random)
 
     def _within(self, source: Source, middle: str, fim: FimFormat, random: Random) -> Sample | None:

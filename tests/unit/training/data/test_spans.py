@@ -1,31 +1,16 @@
-import ast
 from collections import Counter
-from itertools import pairwise
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.python_sources import PIECES, SOURCES
 from training.data import spans
-from training.data.spans import MAX_CHARACTERS, MAX_LINES, MIN_CHARACTERS, choose, outline
+from training.data.spans import KINDS, MAX_BLOCK_END, MAX_LINES, REPOSITORY_KINDS, choose
+from training.outlines.outline import outline
+from training.outlines.parts import MAX_CHARACTERS
 
-PIECES = (
-    "import os", "", "# Kommentar: größer 🙂", "x = 'größer' + f(1)  # ß",
-    "été = {'🙂': [1, 2]}; y = 3",
-    "def f(a, b=(1, 2)):\n    '''Docs.'''\n    if a:\n        return [a, b]\n    return 'é' * 3",
-    'class Größe(A):\n    """Ü."""\n\n    @property\n    def größe(self):\n        return self.x',
-    "try:\n\tf(1,\n\t  'é')\nexcept ValueError as error:\n\traise\nfinally:\n\tclose(été)",
-    "\x0c", "text = '''\nmehrere\n  Zeilen 🙂\n'''",
-    "async def g():\n    async with a as b:\n        await b.read()",
-    "for i in range(3): print(i)\nelse: pass",
-    "@decorated(1)\n@ twice\ndef h(): return 1", "   ", "print(f'{x!r:>10} {été[0]}')",
-)  # fmt: skip
-SOURCES = st.builds(
-    lambda pieces, end: "\n".join(pieces) + end,
-    st.lists(st.sampled_from(PIECES), min_size=1, max_size=8),
-    st.sampled_from(["\n", ""]),
-)
 LONG = "def long():\n" + "".join(f"    value_{number} = {number}\n" for number in range(60))
 
 
@@ -33,92 +18,32 @@ def sources() -> list[str]:
     return ["\n\n".join(PIECES) + "\n", "\n".join(reversed(PIECES)), LONG, "x"]
 
 
-def drawn(kind: str, monkeypatch: pytest.MonkeyPatch, text: str) -> list[tuple[str, str, str]]:
+def drawn(kind: str, text: str) -> list[tuple[str, str, str]]:
     """Many (prefix, middle, suffix) of one kind."""
-    monkeypatch.setattr(spans, "KINDS", {kind: 1})
     found, random = outline(text), Random(1)
     assert found is not None
-    cuts = [choose(found, random) for _ in range(300)]
-    assert all(0 <= start <= end <= len(text) for start, end in cuts)
-    return [(text[:start], text[start:end], text[end:]) for start, end in cuts]
+    cuts = [choose(found, random, {kind: 1}) for _ in range(300)]
+    assert all(0 <= cut.start <= cut.end <= len(text) for cut in cuts)
+    return [(text[: cut.start], text[cut.start : cut.end], text[cut.end :]) for cut in cuts]
 
 
-@given(text=SOURCES, seed=st.integers(0, 1000))
-def test_whatever_is_cut_out_lies_in_the_text(text: str, seed: int):
+@given(text=SOURCES, seed=st.integers(0, 1000), shares=st.sampled_from([KINDS, REPOSITORY_KINDS]))
+def test_whatever_is_cut_out_lies_in_the_text(text: str, seed: int, shares: dict[str, int]):
     found = outline(text)
     if found is None:
         assert not text.strip()
         return
     random = Random(seed)
     for _ in range(10):
-        start, end = choose(found, random)
-        assert 0 <= start <= end <= len(text)
-
-
-@given(text=SOURCES)
-def test_syntax_lies_where_python_says(text: str):
-    found = outline(text)
-    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.expr, ast.stmt))]
-    segments = [ast.get_source_segment(text, node) for node in nodes]
-    sized = [segment for segment in segments if MIN_CHARACTERS <= len(segment) <= MAX_CHARACTERS]
-    cut = [text[start:end] for start, end in found.nodes] if found else []
-    assert Counter(cut) == Counter(sized)
-
-
-@given(text=SOURCES)
-def test_lines_are_those_that_hold_text(text: str):
-    found = outline(text)
-    lines = found.lines if found else ()
-    assert [text[start:end] for start, _, end in lines] == [
-        line for line in text.split("\n") if line.strip()
-    ]
-    assert all(not text[start:first].strip() for start, first, _ in lines)
-    assert all(text[first].strip() for _, first, _ in lines)
-    assert all(start == 0 or text[start - 1] == "\n" for start, _, _ in lines)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "\n \n", "def f(:", "x = (", "\x00", "x = '\ud800'", "  x = 1"]
-)
-def test_no_outline_of_what_is_no_python_or_empty(text: str):
-    assert outline(text) is None
-
-
-def test_invalid_escapes_are_the_corpus_own_business():
-    assert outline("x = '\\d'\n") is not None
-
-
-def test_bodies_are_blocks_without_their_docstrings():
-    text = 'class A:\n    """D."""\n\n    def f(self):\n        "d"\n        a()\n        é()\n'
-    found = outline(text)
-    assert sorted(text[start:end] for start, end in found.blocks) == [
-        "a()\n        é()",
-        'def f(self):\n        "d"\n        a()\n        é()',
-    ]
-
-
-def test_every_branch_is_a_block():
-    text = (
-        "try:\n    aa\nexcept E:\n    bb\nelse:\n    cc\nfinally:\n    dd\n"
-        "if x:\n    ee\nelse:\n    ff"
-    )
-    found = outline(text)
-    assert sorted(text[start:end] for start, end in found.blocks) == [
-        "aa", "bb", "cc", "dd", "ee", "ff",
-    ]  # fmt: skip
-
-
-def test_lines_of_a_functions_body_are_likelier():
-    text = 'import os\ndef f():\n    "Docs."\n    return 1\n\nprint(f())\n'
-    found = outline(text)
-    weights = [after - before for before, after in pairwise((0, *found.weights))]
-    assert weights == [1, 1, 1, spans.BODY_WEIGHT, 1]
+        cut = choose(found, random, shares)
+        assert 0 <= cut.start <= cut.end <= len(text)
+        assert cut.kind in shares
 
 
 @pytest.mark.parametrize("text", sources())
-def test_a_line_is_cut_out_whole(text: str, monkeypatch):
+def test_a_line_is_cut_out_whole(text: str):
     lines = {line.strip() for line in text.split("\n") if line.strip()}
-    cuts = drawn("line", monkeypatch, text)
+    cuts = drawn("line", text)
     assert {middle.strip() for _, middle, _ in cuts} <= lines
     if "\n" in text.strip():
         beginnings = {middle[0] == "\n" for _, middle, _ in cuts}
@@ -127,9 +52,9 @@ def test_a_line_is_cut_out_whole(text: str, monkeypatch):
 
 
 @pytest.mark.parametrize("text", sources())
-def test_the_end_of_a_line_may_leave_closing_brackets(text: str, monkeypatch):
+def test_the_end_of_a_line_may_leave_closing_brackets(text: str):
     left = set()
-    for before, middle, after in drawn("line_end", monkeypatch, text):
+    for before, middle, after in drawn("line_end", text):
         rest = after.partition("\n")[0]
         assert "\n" not in middle
         assert not rest.strip(")]}:,'\"")
@@ -139,31 +64,32 @@ def test_the_end_of_a_line_may_leave_closing_brackets(text: str, monkeypatch):
 
 
 @pytest.mark.parametrize("text", sources())
-def test_nothing_is_cut_out_at_the_end_of_a_line(text: str, monkeypatch):
-    for before, middle, after in drawn("empty", monkeypatch, text):
+def test_nothing_is_cut_out_at_the_end_of_a_line(text: str):
+    for before, middle, after in drawn("empty", text):
         assert middle == ""
         assert after[:1] in {"\n", ""}
         assert before.rpartition("\n")[2].strip()
 
 
 @pytest.mark.parametrize("text", sources()[:3])
-def test_a_block_begins_and_ends_at_lines_and_has_a_limit(text: str, monkeypatch):
-    cuts = drawn("block", monkeypatch, text)
+def test_a_block_begins_and_ends_at_lines_and_has_a_limit(text: str):
+    cuts = drawn("block", text)
     assert all(middle.count("\n") <= MAX_LINES for _, middle, _ in cuts)
     assert all(middle.strip() for _, middle, _ in cuts)
     assert max(middle.count("\n") for _, middle, _ in cuts) == (MAX_LINES if text == LONG else 2)
 
 
 @pytest.mark.parametrize("text", sources())
-def test_any_characters(text: str, monkeypatch):
-    lengths = {len(middle) for _, middle, _ in drawn("characters", monkeypatch, text)}
+def test_any_characters(text: str):
+    lengths = {len(middle) for _, middle, _ in drawn("characters", text)}
     assert min(lengths) > 0
     assert max(lengths) <= MAX_CHARACTERS
 
 
-def test_syntax_or_a_block_is_a_line_where_there_is_none(monkeypatch):
-    for kind in ("syntax", "block"):
-        assert {middle for _, middle, _ in drawn(kind, monkeypatch, "x")} == {"x"}
+def test_syntax_or_a_block_is_a_line_where_there_is_none():
+    for kind in ("syntax", "block", "block_end", "pair"):
+        assert {middle for _, middle, _ in drawn(kind, "x")} == {"x"}
+        assert choose(outline("x"), Random(1), {kind: 1}).kind == "line"
 
 
 def test_a_function_alone_is_a_file_of_its_own():
@@ -177,3 +103,43 @@ def test_a_function_alone_is_a_file_of_its_own():
         "def g(self): pass\n",
     }
     assert spans.function_alone(outline("x = 1"), random) is None
+
+
+@pytest.mark.parametrize("text", sources()[:3])
+def test_the_end_of_a_block_is_reached_from_a_cursor_in_it(text: str):
+    ends = {text[:end] for _, end in outline(text).blocks}
+    for before, middle, after in drawn("block_end", text):
+        assert 0 < len(middle) <= MAX_BLOCK_END
+        # No cursor in an indentation, unless behind the newline's own line.
+        assert before.rpartition("\n")[2].strip() or not middle[0].isspace()
+        assert before + middle in ends or after.startswith("\n")
+
+
+def test_the_end_of_a_block_has_a_limit_even_in_one_line():
+    text = "if x:\n    f(" + "1, " * 1000 + ")\n"
+    assert max(len(middle) for _, middle, _ in drawn("block_end", text)) == MAX_BLOCK_END
+
+
+def test_a_pair_is_a_documented_body_where_there_is_one():
+    plain, documented = "def f(a):\n    return a\n", 'def g(a):\n    """Docs."""\n    return -a\n'
+    assert {middle for _, middle, _ in drawn("pair", plain + documented)} == {"\n    return -a"}
+    assert {middle for _, middle, _ in drawn("pair", plain)} == {"\n    return a"}
+
+
+def test_shares_are_kept_to():
+    found, random = outline("\n\n".join(PIECES)), Random(1)
+    kinds = Counter(choose(found, random, REPOSITORY_KINDS).kind for _ in range(5000))
+    assert kinds.keys() == REPOSITORY_KINDS.keys()
+    assert sum(REPOSITORY_KINDS.values()) == 100
+    for kind, share in REPOSITORY_KINDS.items():
+        assert kinds[kind] / 50 == pytest.approx(share, abs=2)
+
+
+def test_a_starters_mixture_stays_as_it_was_measured():
+    text = "\n\n".join(PIECES)
+    found, random = outline(text), Random(7)
+    cuts = [choose(found, random) for _ in range(6)]
+    assert [(cut.kind, cut.start, cut.end) for cut in cuts] == [
+        ("line", 126, 135), ("line", 355, 364), ("line_end", 333, 339),
+        ("line_end", 97, 106), ("line_end", 507, 521), ("syntax", 292, 302),
+    ]  # fmt: skip

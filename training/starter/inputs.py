@@ -13,13 +13,13 @@ from lsp_server.store.gguf_header import read_header
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 
+from ..base.tokenizer import TextTokenizer
+from ..data.packing import Weights
+from ..data.rows import PackedRows, fixed
+from ..data.stream import Corpus, Mixture, SampleStream
 from . import artefact
 from .config import Config
-from .data.packing import Weights
-from .data.rows import PackedRows, fixed
-from .data.stream import Corpus, Mixture, SampleStream
 from .model import Batch
-from .tokenizer import TextTokenizer
 
 HELDOUT_BATCHES = 4
 

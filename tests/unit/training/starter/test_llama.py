@@ -9,9 +9,9 @@ from gguf import GGUFReader
 from lsp_server.errors import ModelError
 from tests.tiny_llama import LAYERS, TOKENS, WIDTH, served_logits, write_llama
 from tests.train_extra import torch
-from training.llama import LINEARS, LlamaWeights, document_mask, read_llama
-from training.lowrank import LowRank
-from training.model import Model
+from training.starter.llama import LINEARS, LlamaWeights, document_mask, read_llama
+from training.starter.lowrank import LowRank
+from training.starter.model import Model
 
 RANDOM = np.random.default_rng(3)
 FIRST, SECOND = ([int(token) for token in RANDOM.integers(11, len(TOKENS), 40)] for _ in range(2))

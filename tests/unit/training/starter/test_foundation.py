@@ -8,13 +8,13 @@ import training
 from tests.tiny_llama import TOKENS
 from tests.train_extra import torch
 from training import artefact, foundation, inputs
-from training.artefact import LEARNED_ROWS, Progress
-from training.config import Config, read_config
-from training.foundation import Report, schedule, train
-from training.llama import read_llama
-from training.lowrank import LowRank
-from training.model import Model
-from training.tokenizer import TextTokenizer
+from training.base.tokenizer import TextTokenizer
+from training.starter.artefact import LEARNED_ROWS, Progress
+from training.starter.config import Config, read_config
+from training.starter.foundation import Report, schedule, train
+from training.starter.llama import read_llama
+from training.starter.lowrank import LowRank
+from training.starter.model import Model
 
 pytestmark = pytest.mark.usefixtures("as_before")
 
@@ -213,6 +213,6 @@ def test_a_short_schedule_never_reaches_nothing(steps: int):
 
 
 def test_the_configuration_of_this_release():
-    config = read_config(Path(training.__file__).parent / "starter.toml")
+    config = read_config(Path(training.__file__).parent / "starter" / "starter.toml")
     assert (config.steps, config.tokens_per_step) == (3890, 65_536)
     assert config.mixture.visits == {"github:": 3}

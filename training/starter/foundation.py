@@ -3,7 +3,7 @@
 Read top to bottom: a run's configuration, the set-up, the loop, what is written. The result is a
 LoRA over the dequantised starter, and a new run may go on from an earlier one's.
 
-    tenon train-base training/starter.toml
+    tenon train-base training/starter/starter.toml
 """
 
 import os
@@ -19,9 +19,9 @@ from torch import Tensor
 from lsp_server.errors import SettingsError
 from lsp_server.store.integrity import checksum
 
+from ..data.rows import batches
 from . import artefact
 from .config import Config
-from .data.rows import batches
 from .inputs import catalogue_base, heldout_batches, opened, packed_rows, tokenizer_of
 from .llama import read_llama
 from .lowrank import LowRank

@@ -5,9 +5,9 @@ from gguf.quants import dequantize, quantize
 
 from tests.tiny_llama import TOKENS, WIDTH, write_llama
 from tests.train_extra import torch
-from training.llama import LINEARS, LlamaConfig, LlamaWeights, document_mask, read_llama
-from training.lowrank import LowRank, rounded_q4_0, straight_through
-from training.model import Model
+from training.starter.llama import LINEARS, LlamaConfig, LlamaWeights, document_mask, read_llama
+from training.starter.lowrank import LowRank, rounded_q4_0, straight_through
+from training.starter.model import Model
 
 ROWS = (3, 5, 9)
 

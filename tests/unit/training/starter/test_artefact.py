@@ -10,11 +10,11 @@ from lsp_server.store.integrity import checksum
 from lsp_server.store.merging import Lora, merge
 from tests.tiny_llama import TOKENS, served_logits, write_llama
 from tests.train_extra import torch
-from training import artefact
-from training.artefact import FIM_TOKENS, LEARNED_ROWS, Progress
-from training.llama import LINEARS, LlamaWeights, document_mask, read_llama
-from training.lowrank import LowRank
-from training.model import Model
+from training.starter import artefact
+from training.starter.artefact import FIM_TOKENS, LEARNED_ROWS, Progress
+from training.starter.llama import LINEARS, LlamaWeights, document_mask, read_llama
+from training.starter.lowrank import LowRank
+from training.starter.model import Model
 
 IDS = {text: number for number, text in enumerate(TOKENS)}
 ROW_IDS = [IDS[token] for token in LEARNED_ROWS]

@@ -7,7 +7,7 @@ whole takes minutes.
 from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - its name everywhere
+import torch.nn.functional as F
 from torch import Tensor
 
 from .llama import (

@@ -7,7 +7,7 @@ import msgspec
 
 from lsp_server.errors import SettingsError
 
-from .data.stream import Mixture, NotNegative, Share
+from ..data.stream import Mixture, NotNegative, Share
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -66,7 +66,9 @@ def read_config(path: Path) -> Config:
     except OSError as error:
         raise SettingsError(
             f"{path} cannot be read ({error.strerror or error}); give a TOML such as "
-            "training/starter.toml"
+            "training/starter/starter.toml"
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: {error}; training/starter.toml shows the fields") from error
+        raise SettingsError(
+            f"{path}: {error}; training/starter/starter.toml shows the fields"
+        ) from error

@@ -1,0 +1,68 @@
+"""Code of nobody's repository: what an adapter is kept from forgetting, and is asked for it.
+
+Python's own standard library lies on every machine that trains, and its licence lets it be learnt
+from. Every second module is replayed; the others are the gate's.
+"""
+
+import hashlib
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from lsp_server.store.files import RepositoryFile
+
+from ..curation.curate import CuratedFile
+from ..evaluation.examples import FimExample
+from ..outlines.outline import outline
+from .dataset import Codebase, TrainingFile
+from .spans import choose
+
+NAME = "cpython"
+MOST_CHARACTERS = 60_000
+ASKED = {"line_end": 1.0, "line": 1.0}
+"""Kinds of middles that the gate asks for."""
+
+
+def library_files(folder: Path | None = None) -> Iterator[RepositoryFile]:
+    """The library's top-level modules, by name; ``folder`` is this interpreter's."""
+    root = folder or Path(sysconfig.get_path("stdlib"))
+    for path in sorted(root.glob("*.py")):
+        data = path.read_bytes()
+        text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+        if not path.name.startswith("_") and len(text) <= MOST_CHARACTERS:
+            sha256 = hashlib.sha256(data).hexdigest()
+            yield RepositoryFile(f"Lib/{path.name}", "python", text, sha256, path.stat().st_mtime)
+
+
+def replayed(folder: Path | None = None) -> Codebase | None:
+    """What is replayed; None where there is no library as source."""
+    files = [
+        TrainingFile(CuratedFile.of(file, found))
+        for file in list(library_files(folder))[::2]
+        if (found := outline(file.text)) is not None
+    ]
+    return Codebase(NAME, files) if files else None
+
+
+def asked(count: int, seed: int, folder: Path | None = None) -> list[tuple[FimExample, str]]:
+    """At most ``count`` holes in modules that are never replayed, with their kinds."""
+    random = Random(seed)
+    found = []
+    files = list(library_files(folder))[1::2]
+    random.shuffle(files)
+    for file in files[:count] * -(-count // max(1, len(files))):
+        cut = outline(file.text)
+        if cut is None:
+            continue
+        middle = choose(cut, random, ASKED)
+        example = FimExample(
+            id=f"{file.path}:{middle.start}-{middle.end}",
+            prefix=file.text[: middle.start],
+            suffix=file.text[middle.end :],
+            middle=file.text[middle.start : middle.end],
+            path=file.path,
+            repository=NAME,
+        )
+        found.append((example, middle.kind))
+    return found[:count]

@@ -1,0 +1,1 @@
+"""What is held out: the newest code, by what git knows."""
