@@ -7,7 +7,7 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter
 from gguf.quants import quantize
 
-from lsp_server.engine.llama import Backend, Context, Model
+from lsp_server.engine.llama import Adapter, Backend, Context, Model
 
 LAYERS, WIDTH, HEADS, KV_HEADS, INNER = 2, 64, 4, 2, 96
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>", "<reponame>", "<file_sep>",
@@ -91,12 +91,16 @@ def write_llama(
     return path
 
 
-def served_logits(path: Path, tokens: list[int]) -> np.ndarray:
-    """llama.cpp's, of every token: (tokens, vocabulary)."""
+def served_logits(path: Path, tokens: list[int], adapter: Path | None = None) -> np.ndarray:
+    """llama.cpp's, of every token (at most 64): (tokens, vocabulary)."""
     model = Model.load(Backend(logging.getLogger("llama")), path)
+    adapters = [Adapter(model, file) for file in (adapter,) if file is not None]
     context = Context(model, tokens=64, sequences=1, chunk=64, threads=1)
+    context.use_adapters(tuple((entry, 1.0) for entry in adapters))
     context.decode(tokens, position=0, sequence=0, every_logit=True)
     found = np.array([context.logits(index) for index in range(len(tokens))])
     context.close()
+    for entry in adapters:
+        entry.close()
     model.close()
     return found

@@ -1,0 +1,1 @@
+"""An adapter out of training: as llama.cpp's LoRA file, or baked into its base."""
