@@ -20,7 +20,9 @@ from lsp_server.engine.client import HttpEngine
 from lsp_server.engine.launcher import EngineOptions
 from lsp_server.errors import SettingsError, TenonError
 from lsp_server.prompt.formats import FORMATS
+from lsp_server.store.files import RepositoryFile, language_of
 from lsp_server.store.gguf_header import BASE_ID, read_header
+from lsp_server.store.index import RepositoryIndex
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 
@@ -144,7 +146,7 @@ async def _measure(
 ) -> None:
     """Evaluate; ``begun`` gets the report as soon as there is something to tell."""
     _let_sigterm_cancel()
-    adapter = None if options.adapter == NO_ADAPTER else Path(options.adapter).absolute()  # noqa: ASYNC240 - touches no disk
+    adapter = None if options.adapter == NO_ADAPTER else Path(options.adapter).absolute()
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(_engine(options))
         lora = await stack.enter_async_context(loaded_adapter(engine, adapter))
@@ -169,7 +171,19 @@ async def _measure(
             exact = summarise(report.results).exact_match or 0.0
             bar.update(task, completed=len(report.results), exact=f"{exact:.1%} exact")
 
-        await evaluate(engine, examples, asked, lora, done)
+        indexes = await asyncio.to_thread(_indexes, benchmark) if asked.context else {}
+        await evaluate(engine, examples, asked, lora, done, indexes=indexes)
+
+
+def _indexes(benchmark: Benchmark) -> dict[str, RepositoryIndex]:
+    """An index of each repository that came with a data set, made once for all its examples."""
+    return {
+        name: RepositoryIndex.of_files(
+            RepositoryFile(path, language_of(path), text, "", 0.0)
+            for path, text in sorted(files.items())
+        )
+        for name, files in benchmark.repositories.items()
+    }
 
 
 def _let_sigterm_cancel() -> None:
@@ -275,10 +289,11 @@ def check_data(benchmark: Benchmark, options: argparse.Namespace) -> None:
     """Raise ``SettingsError`` if the data set has not what is asked for."""
     if options.execute and not any(example.tests for example in benchmark.examples):
         raise SettingsError(f"{benchmark.path} has no tests that could be run; omit --execute")
-    if options.arm.endswith("+ctx") and not any(entry.context for entry in benchmark.examples):
+    has_context = benchmark.repositories or any(entry.context for entry in benchmark.examples)
+    if options.arm.endswith("+ctx") and not has_context:
         raise SettingsError(
-            f"{benchmark.path} brings no context from other files, and Tenon does not look for it "
-            f"yet: the arm {options.arm} needs the repository index, which is still to come"
+            f"{benchmark.path} brings nothing of other files, so there is no arm {options.arm}; "
+            "a time split does"
         )
 
 

@@ -4,7 +4,7 @@ import gzip
 import json
 import lzma
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from lsp_server.errors import TenonError
 from lsp_server.store.integrity import checksum
 
 from .examples import FimExample
-from .formats import FORMATS, Choice
+from .formats import FORMATS, Choice, Repositories
 
 Row = dict[str, Any]
 ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.xz", ".json", ".json.gz", ".json.xz")
@@ -26,12 +26,16 @@ class BenchmarkError(TenonError):
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A data set in memory, in its file's order; ``sha256`` is the file's."""
+    """A data set in memory, in its file's order; ``sha256`` is the file's.
+
+    ``repositories`` are the other files that came with it, by an example's ``repository``.
+    """
 
     format: str
     path: Path
     sha256: str
     examples: tuple[FimExample, ...]
+    repositories: Repositories = field(default_factory=dict)
 
 
 def read(path: Path, choice: Choice) -> Benchmark:
@@ -50,7 +54,8 @@ def read(path: Path, choice: Choice) -> Benchmark:
             f"{', '.join(sorted(rows[0]))}. Known are:\n{known_formats()}"
         )
     try:
-        examples = tuple(known.read(_checked(rows, known.row), choice))
+        checked = _checked(rows, known.row)
+        examples = tuple(known.read(checked, choice))
     except ValueError as error:
         raise BenchmarkError(f"{path} is no whole {known.name} file: {error}") from error
     if not examples:
@@ -60,7 +65,7 @@ def read(path: Path, choice: Choice) -> Benchmark:
         )
     if len({example.id for example in examples}) < len(examples):
         raise BenchmarkError(f"{path} has rows with the same id; give each row one of its own")
-    return Benchmark(known.name, path, sha256, examples)
+    return Benchmark(known.name, path, sha256, examples, known.repositories(checked))
 
 
 def only_file(path: Path) -> Path:

@@ -123,13 +123,15 @@ async def _start(own: StorePaths, options: EngineOptions, logs: Path) -> Running
 
 
 @asynccontextmanager
-async def loaded_adapter(engine: HttpEngine, file: Path | None) -> AsyncIterator[str | None]:
+async def loaded_adapter(
+    engine: HttpEngine, file: Path | None, scale: float = 1.0
+) -> AsyncIterator[str | None]:
     """The name under which a LoRA GGUF (an absolute path) serves for a while; None is the base."""
     if file is None:
         yield None
         return
     name = f"evaluation-{secrets.token_hex(4)}"
-    await engine.load_adapter(name, file)
+    await engine.load_adapter(name, file, scale=scale)
     try:
         yield name
     finally:

@@ -25,6 +25,11 @@ class Choice:
     kind: str = ""
 
 
+class _OwnContext(msgspec.Struct):
+    path: str
+    text: str
+
+
 class _Own(msgspec.Struct):
     prefix: str
     suffix: str
@@ -34,6 +39,7 @@ class _Own(msgspec.Struct):
     path: str = ""
     repository: str = ""
     tests: str = ""
+    context: list[_OwnContext] = []
 
 
 def _own(rows: list[_Own], _choice: Choice) -> Iterator[FimExample]:
@@ -47,6 +53,7 @@ def _own(rows: list[_Own], _choice: Choice) -> Iterator[FimExample]:
             path=row.path,
             repository=row.repository,
             tests=row.tests,
+            context=tuple(Snippet(entry.path, entry.text) for entry in row.context),
         )
 
 
@@ -202,13 +209,27 @@ def _timesplit(rows: list[_Timesplit], choice: Choice) -> Iterator[FimExample]:
         )
 
 
+Repositories = dict[str, dict[str, str]]
+"""Texts by path, by repository: where an example's context from other files is looked up."""
+
+
+def _no_repositories(_rows: list[Any]) -> Repositories:
+    return {}
+
+
+def _newest(rows: list[_Timesplit]) -> Repositories:
+    """A time split's newest state; an example's own file is never looked up."""
+    return {rows[0].repo.rpartition("/")[2]: rows[0].head_files}
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A published format: what a row must have at least, and its reader."""
+    """A published format: what a row must have at least, and its readers."""
 
     name: str
     row: type[msgspec.Struct]
     read: Callable[[list[Any], Choice], Iterator[FimExample]]
+    repositories: Callable[[list[Any]], Repositories] = _no_repositories
 
     @property
     def needs(self) -> frozenset[str]:
@@ -218,7 +239,7 @@ class Format:
 
 FORMATS = (
     Format("tenon", _Own, _own),
-    Format("timesplit", _Timesplit, _timesplit),
+    Format("timesplit", _Timesplit, _timesplit, _newest),
     Format("crosscodeeval", _CrossCode, _crosscode),
     Format("santacoder-fim", _Line, _santacoder),
     Format("humaneval-infilling", _Infilling, _infilling),

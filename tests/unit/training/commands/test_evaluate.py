@@ -33,7 +33,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     ("options", "said"),
     [
         (["--execute"], "no tests that could be run"),
-        (["--arm", "base+ctx"], "needs the repository index, which is still to come"),
+        (["--arm", "base+ctx"], "brings nothing of other files"),
         (["--arm", "adapter"], "needs an --adapter"),
         (["--adapter", "nowhere.gguf"], "no adapter file nowhere.gguf"),
         (["--adapter", "{data}", "--arm", "base"], "the arm base is without an --adapter"),

@@ -89,7 +89,7 @@ def test_a_configuration_that_cannot_be_read(capsys, tmp_path, content, said):
         (tmp_path / "run.toml").write_bytes(content)
     line = told(capsys, tmp_path / "run.toml")
     assert said in line
-    assert "training/starter.toml" in line
+    assert "training/starter/starter.toml" in line
 
 
 @pytest.mark.parametrize("share", [0.01, 0.2, 0.99])
@@ -103,7 +103,7 @@ def test_a_torn_base(capsys, write_config, run_folder, share):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"pre": "qwen2"}, "'smollm'"),
+        ({"pre": "poro-chat"}, "'poro-chat'"),
         ({"without": "blk.1.attn_k.weight"}, "blk.1.attn_k.weight"),
         ({"without": "head_count_kv"}, "attention.head_count_kv"),
         ({"tokens": ("<|endoftext|>", "<issue_stop>", *TOKENS[2:8], "x", "y", *TOKENS[10:])},

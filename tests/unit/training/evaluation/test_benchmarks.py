@@ -117,6 +117,7 @@ def test_spans_of_a_time_split(tmp_path: Path):
     path = write(tmp_path / "x.json.xz", TIMESPLIT)
     found = read(path, Choice())
     assert found.format == "timesplit"
+    assert found.repositories == {"name": TIMESPLIT["head_files"]}
     assert [entry.middle for entry in found.examples] == ["= 1", "y = 2"]
     assert set(whole(found)) == {"x = 1\ny = 2\n"}
     assert {entry.path for entry in found.examples} == {"src/a.py"}

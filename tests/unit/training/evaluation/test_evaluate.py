@@ -8,8 +8,11 @@ import pytest
 from lsp_server.errors import EngineRequestError, EngineUnavailableError
 from lsp_server.prompt.assemble import Snippet
 from lsp_server.prompt.formats import FORMATS, Special, Text
+from lsp_server.store.files import RepositoryFile
+from lsp_server.store.index import RepositoryIndex
 from tests.fakes import QWEN_INFO, FakeEngine
-from training.evaluation.evaluate import EvaluationOptions, evaluate, function_end
+from training.evaluation.asking import function_end
+from training.evaluation.evaluate import EvaluationOptions, evaluate
 from training.evaluation.examples import FimExample
 from training.evaluation.execution import Limits
 from training.evaluation.metrics import Result
@@ -130,6 +133,22 @@ async def test_other_files_are_snippets_where_the_family_marks_them():
     plain = ScoringEngine(info=replace(QWEN_INFO, fim=FORMATS["granite-code"]))
     await ask(plain, example, context=True)
     assert texts(plain)[0] == "A = 1\n" + EXAMPLE.prefix
+
+
+async def test_other_files_are_looked_up_where_the_data_set_has_whole_repositories():
+    other = RepositoryFile("lib.py", "python", "def double_all(rows):\n    ...\n", "", 0.0)
+    own = RepositoryFile("b.py", "python", "def double_all(rows): own\n", "", 0.0)
+    index = RepositoryIndex.of_files([other, own])
+    prefix = "from lib import double_all\n" + "\n" * 8 + "double_all(1)\n"
+    example = replace(EXAMPLE, prefix=prefix, path="b.py", repository="r")
+    engine = ScoringEngine()
+    for context in (False, True):
+        options = EvaluationOptions(context=context)
+        await evaluate(engine, [example], options, None, print, indexes={"r": index})
+        assert ("lib.py\ndef double_all(rows):\n    ...\n" in texts(engine)) is context
+        assert "own" not in "".join(texts(engine))
+    await evaluate(engine, [replace(example, repository="s")], options, None, print, indexes={})
+    assert "lib.py" not in "".join(texts(engine)).replace("from lib", "")
 
 
 async def test_long_texts_are_cut_to_the_engines_context_or_to_what_is_asked():

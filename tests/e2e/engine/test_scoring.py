@@ -1,0 +1,132 @@
+"""The gate's figures, with the real starter and a LoRA over it behind the real engine."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from lsp_server.completion.budget import budget_for
+from lsp_server.engine.client import HttpEngine
+from lsp_server.engine.launcher import EngineOptions, find_or_start
+from lsp_server.prompt.assemble import Prompt, Snippet, Source, assemble
+from lsp_server.prompt.window import Budget
+from lsp_server.store.adapter_manifest import base_identity
+from lsp_server.store.catalogue import STARTER, base_id, load_catalogue
+from lsp_server.store.models import ModelStore
+from lsp_server.store.paths import StorePaths
+from tests.e2e.engine.conftest import end_engine
+from tests.loras import write_lora
+from tests.starter import install
+from training.evaluation.examples import FimExample
+from training.gate.judge import Trial, judge
+from training.gate.report import Limits
+from training.gate.scoring import AdapterAt, Arm, Span, generate, loaded_arms, score
+
+BUDGET = Budget(prefix=48, suffix=16, output=8, snippets=32)
+HEAD = "def {0}(numbers):\n    total = 0\n    for number in numbers:\n        "
+CONTEXT = (Snippet("app/values.py", "def doubled(number):\n    return 2 * number\n"),)
+
+
+def span(number: int, middle: str) -> Span:
+    prefix = HEAD.format(f"sum_{number}")
+    path = f"app/sums{number}.py"
+    suffix = "\n    return total\n"
+    return Span(FimExample(str(number), prefix, suffix, middle, "python", path, "app", CONTEXT))
+
+
+SPANS = [span(1, "total += number"), span(2, "total += doubled(number)"), span(3, "pass")]
+
+
+@pytest.fixture(scope="module")
+def starter_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorePaths]:
+    store = ModelStore(StorePaths(tmp_path_factory.mktemp("starter") / "home"))
+    store.choose(install(store).name)
+    yield store.paths
+    end_engine(store.paths)
+
+
+@pytest.fixture
+async def engine(starter_home: StorePaths) -> AsyncIterator[HttpEngine]:
+    running = await find_or_start(starter_home, EngineOptions(context=512, threads=1))
+    client = running.connect()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture(scope="module")
+def lora(starter_home: StorePaths, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = ModelStore(starter_home).get(STARTER).path
+    path = tmp_path_factory.mktemp("lora") / "adapter.gguf"
+    return write_lora(path, base, row_ids=(), rank=4, strength=0.08)
+
+
+async def prompt_of(engine: HttpEngine, example: FimExample) -> Prompt:
+    """By hand, as serving does it."""
+    source = Source(
+        example.prefix, example.suffix, example.path, example.repository, example.context
+    )
+    lines = f"{example.prefix}{example.suffix}".splitlines(keepends=True)
+    counts = dict(zip(lines, await engine.count_tokens(lines), strict=True))
+    fim = (await engine.info()).fim
+    return assemble(source, fim, BUDGET, lambda texts: [counts.get(text, 1) for text in texts])
+
+
+async def test_scales_of_an_adapter_beside_the_base(engine: HttpEngine, lora: Path):
+    adapters = [AdapterAt(f"at {scale}", lora, scale) for scale in (0.0, 0.5, 1.0)]
+    async with loaded_arms(engine, adapters) as arms:
+        scored = await score(engine, SPANS, arms, BUDGET)
+        again = await score(engine, SPANS[::-1], arms[::-1], BUDGET)
+        by_hand = [
+            await engine.score_answer(
+                await prompt_of(engine, entry.example), entry.example.middle, adapter=arm.adapter
+            )
+            for entry in SPANS
+            for arm in (arms[0], arms[3])
+        ]
+    assert [entry.span for entry in scored] == SPANS
+    for number, (one, other) in enumerate(zip(scored, again[::-1], strict=True)):
+        # Neither the order of spans nor that of arms matters: no KV is mixed.
+        assert one.nll == pytest.approx(other.nll, abs=0.02)
+        assert one.nll["at 0.0"] == pytest.approx(one.nll["base"], abs=0.02)
+        assert one.nll["base"] == pytest.approx(-sum(by_hand[2 * number]), abs=0.02)
+        assert one.nll["at 1.0"] == pytest.approx(-sum(by_hand[2 * number + 1]), abs=0.02)
+        assert one.tokens == len(by_hand[2 * number])
+        assert len({round(nll, 3) for name, nll in one.nll.items() if name != "at 0.0"}) == 3
+    # Random weights know less, and the more of them the less.
+    base, half, whole = (
+        sum(entry.nll[name] for entry in scored) for name in ("base", "at 0.5", "at 1.0")
+    )
+    assert base < half < whole
+    assert (await engine.ask_info()).adapters == ()
+
+
+async def test_answers_of_each_arm(engine: HttpEngine, lora: Path):
+    adapters = [AdapterAt("none of it", lora, 0.0), AdapterAt("all of it", lora, 1.0)]
+    async with loaded_arms(engine, adapters) as arms:
+        (found,) = await generate(engine, SPANS[:1], arms, BUDGET, most=16)
+    answers = found.answers
+    assert answers["base"].text == answers["none of it"].text
+    assert answers["base"].text.startswith("total")
+    assert answers["base"].stopped
+    assert answers["all of it"].text != answers["base"].text
+
+
+async def test_random_weights_are_rejected_by_the_gate(engine: HttpEngine, lora: Path):
+    limits = Limits(spans=3, files=3, general=1, resamples=200)
+    trial = Trial(SPANS, SPANS[:1], lora, BUDGET, limits=limits)
+    report = await judge(engine, trial)
+    assert report.verdict == "rejected"
+    assert report.reasons[0].startswith("no gain: -")
+    assert report.sweep.chosen.general_rise > 0
+
+
+async def test_whose_adapters_belong_to_the_starter(engine: HttpEngine, starter_home: StorePaths):
+    info = await engine.info()
+    store, entry = ModelStore(starter_home), load_catalogue()[STARTER]
+    assert base_identity(store, info.model, info.sha256) == base_id(entry) != info.sha256
+
+
+async def test_the_budgets_that_serve_fit(engine: HttpEngine):
+    budget = budget_for(await engine.info(), 250)
+    (scored,) = await score(engine, SPANS[:1], [Arm("base")], budget)
+    assert 0 < scored.nll["base"] < 5 * scored.tokens

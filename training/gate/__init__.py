@@ -1,0 +1,1 @@
+"""Whether an adapter serves: what is measured of it, and the decision."""

@@ -1,0 +1,149 @@
+"""A candidate's trial: what the engine says about it, and the gate's verdict on that."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from lsp_server.engine.client import HttpEngine
+from lsp_server.prompt.window import Budget
+
+from ..evaluation.metrics import Answer, edit_similarity, exact
+from .gate import SCALES, AnswerFigures, PairedAnswers, PairedNll, decide, sweep_scales
+from .report import BASE, CURRENT, GateReport, Limits, arm_name
+from .scoring import (
+    NO_END,
+    AdapterAt,
+    Span,
+    SpanAnswers,
+    SpanScores,
+    TimeBudget,
+    fair_order,
+    generate,
+    loaded_arms,
+    score,
+)
+
+NEWER, GENERAL, ANSWERS = "newer code", "general code", "answers"
+"""The steps of a trial."""
+NEWER_SHARE, GENERAL_SHARE = 0.55, 0.2
+"""Of the time, for the likelihoods; what is left is for answers."""
+Told = Callable[[str, int, int], None]
+"""Called with (step, spans done, spans in all) after each span."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is judged, and by what.
+
+    ``newer`` are spans of code that is younger than what was trained on, ``general`` ones of other
+    code (none: what it forgets is not asked). ``current`` is the adapter that serves and its scale,
+    if there is one. ``scales`` are what the candidate is tried at. ``budget`` is the one that serves. ``within`` is for all of it.
+    """
+
+    newer: Sequence[Span]
+    general: Sequence[Span]
+    candidate: Path
+    budget: Budget
+    current: tuple[Path, float] | None = None
+    scales: tuple[float, ...] = SCALES
+    limits: Limits = field(default_factory=Limits)
+    within: TimeBudget = NO_END
+    seed: int = 0
+
+
+async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) -> GateReport:
+    """Score, choose a scale, and generate answers if it is worth while.
+
+    The engine must serve the base that the candidate was trained over. Raises ``EngineError``.
+    """
+    started = trial.within.clock()
+    adapters = [AdapterAt(arm_name(scale), trial.candidate, scale) for scale in trial.scales]
+    if trial.current is not None:
+        adapters.insert(0, AdapterAt(CURRENT, *trial.current))
+    newer, general = (fair_order(spans, trial.seed) for spans in (trial.newer, trial.general))
+    async with loaded_arms(engine, adapters) as arms:
+        of_newer = await score(
+            engine,
+            newer,
+            arms,
+            trial.budget,
+            within=_part(trial, NEWER_SHARE),
+            progress=partial(progress, NEWER) if progress else None,
+        )
+        of_general = await score(
+            engine,
+            general,
+            arms,
+            trial.budget,
+            within=_part(trial, GENERAL_SHARE),
+            progress=partial(progress, GENERAL) if progress else None,
+        )
+        sweep = sweep_scales(
+            paired_nll(of_newer, trial.scales),
+            paired_nll(of_general, trial.scales) if trial.general else None,
+            trial.limits,
+            planned=sum(bool(span.example.middle) for span in newer),
+        )
+        if sweep is None or not sweep.won:
+            return decide(sweep, None, trial.limits)
+        pair = (sweep.baseline, arm_name(sweep.scale))
+        answers = await generate(
+            engine,
+            newer,
+            [arm for name in pair for arm in arms if arm.name == name],
+            trial.budget,
+            within=_rest(trial, started),
+            progress=partial(progress, ANSWERS) if progress else None,
+        )
+    return decide(sweep, paired_answers(answers, *pair), trial.limits)
+
+
+def paired_nll(scores: Sequence[SpanScores], scales: Sequence[float] = SCALES) -> PairedNll:
+    """What was scored, as the gate takes it."""
+
+    def sums(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        return np.array([entry.nll[name] for entry in scores], dtype=np.float64)
+
+    has_current = bool(scores) and CURRENT in scores[0].nll
+    return PairedNll(
+        files=[entry.span.file for entry in scores],
+        tokens=np.array([entry.tokens for entry in scores], dtype=np.int64),
+        base=sums(BASE),
+        candidates={scale: sums(arm_name(scale)) for scale in scales},
+        current=sums(CURRENT) if has_current else None,
+    )
+
+
+def paired_answers(answers: Sequence[SpanAnswers], baseline: str, candidate: str) -> PairedAnswers:
+    """What was generated, as the gate takes it: exact is of whole answers, similarity of their
+    first lines with text.
+    """
+
+    def figures(name: str) -> AnswerFigures:
+        rows = [_worth(entry.answers[name], entry.span.example.middle) for entry in answers]
+        table = np.array(rows, dtype=np.float64).reshape(len(rows), 3)
+        return AnswerFigures(table[:, 0], table[:, 1], table[:, 2])
+
+    files = [entry.span.file for entry in answers]
+    return PairedAnswers(files, figures(baseline), figures(candidate))
+
+
+def _worth(answer: Answer, middle: str) -> tuple[float, float, float]:
+    similarity = edit_similarity(answer.text, middle)
+    return (float(exact(answer.text, middle)), similarity, float(bool(answer.stopped)))
+
+
+def _part(trial: Trial, share: float) -> TimeBudget:
+    seconds = trial.within.seconds
+    return trial.within if seconds is None else replace(trial.within, seconds=share * seconds)
+
+
+def _rest(trial: Trial, started: float) -> TimeBudget:
+    """What was not used up; what ran over is nobody's."""
+    within = trial.within
+    if within.seconds is None:
+        return within
+    return replace(within, seconds=within.seconds - (within.clock() - started))
