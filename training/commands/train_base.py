@@ -6,14 +6,14 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from ..config import read_config
-from ..foundation import Report, train
+from ..starter.config import read_config
+from ..starter.foundation import Report, train
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the configuration."""
     parser.add_argument(
-        "config", metavar="CONFIG", type=Path, help="a TOML as training/starter.toml"
+        "config", metavar="CONFIG", type=Path, help="a TOML as training/starter/starter.toml"
     )
 
 

@@ -1,0 +1,74 @@
+"""How an adapter is trained: what a TOML may say, and what follows from the number of samples."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from lsp_server.errors import SettingsError
+
+from ..data.dataset import SampleMix
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+FEED_FORWARD = ("gate_proj", "up_proj", "down_proj")
+
+
+Method = Literal["auto", "qlora", "lora", "full", "dora", "adalora"]
+
+
+class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One training run.
+
+    ``method``: ``auto`` is ``qlora`` on a GPU that the base would half fill, else ``lora``; ``qlora`` trains over NF4 blocks, ``lora`` over the dequantised weights, ``full``
+    all of them, ``dora`` and ``adalora`` with PEFT's variants. ``rank`` is LoRA's r, ``alpha`` its
+    α in multiples of r. A step reads ``step_samples`` samples, ``micro_tokens`` at once; the
+    learning rate rises over ``warmup`` (a share of the steps), then falls as a cosine to
+    ``final_rate`` of itself. ``prompt_weight`` is what a token of the prompt counts in the loss
+    beside 1 for a token of the answer. ``patience``: measurements of the held-out loss without a
+    better one before the run stops. Seconds and steps of 0 are no limit.
+    """
+
+    method: Method = "auto"
+    rank: Count = 16
+    alpha: Positive = 2.0
+    dropout: Share = 0.0
+    modules: tuple[str, ...] = (*ATTENTION, *FEED_FORWARD)
+    learning_rate: Positive = 1e-3
+    passes: Positive = 4.0
+    max_steps: Annotated[int, msgspec.Meta(ge=0)] = 0
+    time_budget: NotNegative = 0.0
+    step_samples: Count = 16
+    micro_tokens: Count = 16_384
+    warmup: Share = 0.05
+    final_rate: Share = 0.1
+    prompt_weight: Share = 0.3
+    weight_decay: NotNegative = 0.0
+    clip: Positive = 1.0
+    patience: Count = 4
+    measures: Count = 5
+    checkpoint_seconds: NotNegative = 120.0
+    seed: int = 1
+
+
+class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What ``tenon train --config`` reads: ``[recipe]`` and ``[mix]``, all of it optional."""
+
+    recipe: RecipeConfig = RecipeConfig()
+    mix: SampleMix = SampleMix()
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Raises SettingsError, which names the field."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=TrainConfig)
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error.strerror or error}); give a TOML with [recipe] and [mix]"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from error

@@ -1,0 +1,76 @@
+"""What a run computes on: the device, the precision of the base, and how much at once."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import torch
+
+from lsp_server.errors import SettingsError
+
+from ..base.loading import Precision
+from .config import RecipeConfig
+
+CPU_MICRO_TOKENS = 1_024
+"""Tokens that pass through the model at once on a CPU: they bound the memory, and more are hardly
+faster there."""
+CPU_SECONDS = 420.0
+"""How long a run on a CPU trains if nobody says otherwise."""
+FREE_SHARE = 2
+"""``auto`` packs a base that takes more than one part in so many of a GPU's free memory."""
+UNPACKED = 4
+"""How much larger a 4-bit file is in bfloat16, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """``threads`` are those of a CPU; 0 leaves torch's own choice."""
+
+    device: torch.device
+    precision: Precision
+    compiled: bool
+    kept: float = 1.0
+    threads: int = 0
+
+
+def machine_for(config: RecipeConfig, base: Path) -> tuple[Machine, RecipeConfig]:
+    """Where a configuration runs, and the configuration with what follows from that filled in.
+
+    Raises SettingsError for a method that this machine cannot run.
+    """
+    if not torch.cuda.is_available():
+        return _cpu(config)
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    device = torch.device("cuda", local)
+    method = config.method
+    if method == "auto":
+        free, _ = torch.cuda.mem_get_info(device)
+        large = base.stat().st_size * UNPACKED * FREE_SHARE > free
+        method = "qlora" if large else "lora"
+    precision: Precision = "nf4" if method == "qlora" else "bf16"
+    if method == "full":
+        precision = "fp32"
+    config = msgspec.structs.replace(config, method=method)
+    return Machine(device, precision, compiled=True, kept=0.2 if method == "qlora" else 1.0), config
+
+
+def _cpu(config: RecipeConfig) -> tuple[Machine, RecipeConfig]:
+    if config.method == "qlora":
+        raise SettingsError(
+            "QLoRA needs a CUDA GPU; leave --method out, or use --method lora, which trains over "
+            "the same weights on a CPU"
+        )
+    method = "lora" if config.method == "auto" else config.method
+    # Matrix units for bfloat16 (AMX) are twice as fast as 32 bits; without them it is slower.
+    fast = torch.cpu._is_amx_tile_supported() and method != "full"
+    config = msgspec.structs.replace(config, method=method)
+    limited = config.time_budget or config.max_steps
+    config = msgspec.structs.replace(
+        config,
+        micro_tokens=min(config.micro_tokens, CPU_MICRO_TOKENS),
+        time_budget=config.time_budget if limited else CPU_SECONDS,
+    )
+    threads = max(1, (os.cpu_count() or 2) // 2) if (os.cpu_count() or 2) > 2 else 0
+    precision: Precision = "bf16" if fast else "fp32"
+    return Machine(torch.device("cpu"), precision, compiled=False, threads=threads), config
