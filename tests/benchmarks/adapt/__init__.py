@@ -1,0 +1,1 @@
+"""Does an adapter of a repository help on that repository's newer code? ``make bench-adapt``."""

@@ -1,0 +1,112 @@
+"""What a model would have answered greedily, read off one pass over the truth.
+
+If at every place of the truth the likeliest token is the truth's, then greedy decoding gives it, and
+nothing else; so exact match needs no generation. Token healing is the engine's own: while text that
+was taken back is owed, the choice is among the tokens that it allows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from lsp_server.engine.healing import PieceIndex
+from training.data.samples import Sample, Tokenizer
+from training.recipe.batching import micro_batches
+from training.recipe.recipe import GRAIN
+from training.recipe.trainee import Trainee
+
+MOST_TOKENS = {"cuda": 65_536, "cpu": 4_096}
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One place: sum of its answer's cross entropies (nats, its end included), tokens, matches.
+
+    ``exact`` is the whole answer and its end, ``first_line`` only that line.
+    """
+
+    nll: float
+    tokens: int
+    exact: bool
+    first_line: bool
+
+
+@torch.no_grad()
+def score(trainee: Trainee, samples: Sequence[Sample], tokenizer: Tokenizer) -> list[Scored]:
+    """Score samples, in their order."""
+    scored: dict[int, Scored] = {}
+    order = sorted(range(len(samples)), key=lambda number: len(samples[number].tokens))
+    device = trainee.device
+    trainee.model.eval()
+    cut = {"most_tokens": MOST_TOKENS[device.type], "grain": GRAIN[device.type]}
+    position = 0
+    for batch in micro_batches([samples[it] for it in order], prompt_weight=0.0, **cut):
+        moved = batch.to(device)
+        logits = torch.cat(list(trainee.logits(trainee.states(moved))))
+        losses = torch.nn.functional.cross_entropy(logits, moved.targets, reduction="none")
+        likeliest = logits.argmax(-1).tolist()
+        at = 0
+        for _ in range(batch.rows):
+            number = order[position]
+            sample = samples[number]
+            size = len(sample.tokens) - sample.answer
+            scored[number] = _scored(
+                sample, tokenizer, likeliest[at : at + size], logits[at : at + size],
+                losses[at : at + size],
+            )  # fmt: skip
+            at, position = at + size, position + 1
+    trainee.model.train()
+    return [scored[number] for number in range(len(samples))]
+
+
+def _scored(
+    sample: Sample, tokenizer: Tokenizer, likeliest: list[int], logits: Tensor, losses: Tensor
+) -> Scored:
+    truth = list(sample.tokens[sample.answer :])
+    healed = _healed(sample.owed, truth, logits, tokenizer)
+    likeliest = [*healed, *likeliest[len(healed) :]]
+    right = [a == b for a, b in zip(likeliest, truth, strict=True)]
+    text = b"".join(tokenizer.pieces[token] for token in truth[:-1]).decode("utf-8", "replace")
+    lead = len(text) - len(text.lstrip("\n"))
+    line_end = text.find("\n", lead)
+    exact = all(right)
+    first = exact or _line_right(truth, likeliest, right, tokenizer, line_end, text)
+    return Scored(float(losses.sum()), len(truth), exact, first)
+
+
+def _healed(owed: bytes, truth: list[int], logits: Tensor, tokenizer: Tokenizer) -> list[int]:
+    """What healing would choose along the truth, for as long as it owes text: see PieceIndex."""
+    chosen: list[int] = []
+    index = _index(tuple(tokenizer.pieces)) if owed else None
+    while owed and index is not None and len(chosen) < len(truth):
+        allowed = torch.from_numpy(index.allowed(owed)).to(logits.device)
+        if not len(allowed):
+            break
+        chosen.append(int(allowed[logits[len(chosen)][allowed].argmax()]))
+        piece = tokenizer.pieces[truth[len(chosen) - 1]]
+        owed = owed[len(piece) :] if len(piece) < len(owed) else b""
+    return chosen
+
+
+@cache
+def _index(pieces: tuple[bytes, ...]) -> PieceIndex:
+    return PieceIndex(pieces)
+
+
+def _line_right(
+    truth: list[int], likeliest: list[int], right: list[bool], tokenizer: Tokenizer, end: int,
+    text: str,
+) -> bool:  # fmt: skip
+    """Whether the first line comes out, whatever follows it."""
+    position = 0
+    length = len(text.encode()) if end < 0 else len(text[:end].encode())
+    for token, said, same in zip(truth, likeliest, right, strict=True):
+        if position >= length:
+            return said == truth[-1] or tokenizer.pieces[said].lstrip(b" ").startswith(b"\n")
+        if not same:
+            return False
+        position += len(tokenizer.pieces[token])
+    return True
