@@ -65,7 +65,7 @@ def _empty(
 
 def _prepare_packing(model: PreTrainedModel, architecture: Architecture) -> None:
     """Put a linear map that packs what it is given in the place of each in the layers."""
-    from bitsandbytes.nn import Linear4bit
+    from bitsandbytes.nn import Linear4bit  # noqa: PLC0415 - needless, and slow, on a CPU
 
     for name, module in list(model.named_modules()):
         if name.rpartition(".")[2] in architecture.linears:
@@ -132,7 +132,7 @@ def _put(model: PreTrainedModel, name: str, values: Tensor, device: torch.device
     module = model.get_submodule(owner)
     parameter: Any = nn.Parameter(values, requires_grad=False)
     if leaf == "weight" and type(module).__name__ == "Linear4bit":
-        from bitsandbytes.nn import Params4bit
+        from bitsandbytes.nn import Params4bit  # noqa: PLC0415
 
         parameter = Params4bit(
             values,

@@ -146,7 +146,7 @@ async def _measure(
 ) -> None:
     """Evaluate; ``begun`` gets the report as soon as there is something to tell."""
     _let_sigterm_cancel()
-    adapter = None if options.adapter == NO_ADAPTER else Path(options.adapter).absolute()
+    adapter = None if options.adapter == NO_ADAPTER else Path(options.adapter).absolute()  # noqa: ASYNC240 - touches no disk
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(_engine(options))
         lora = await stack.enter_async_context(loaded_adapter(engine, adapter))

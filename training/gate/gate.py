@@ -6,9 +6,9 @@ tokens a single long body would outvote fifty lines. The candidate must beat the
 adapter that serves, so it is compared with the better of them without the choice being a bias.
 
 **Certainty.** The lower end of the bootstrap 95 % interval over files must lie above zero
-(:mod:`training.gate.resampling`). All scales are tried on all spans, and the bounds hold for all of them
-at once (max-t), so that picking the best scale cannot make a winner out of chance. Picking on one
-half of the files and testing on the other is as honest, but throws away half of the few spans that
+(:mod:`training.gate.resampling`). All scales are tried on all spans, and the bounds hold for all of
+them at once (max-t), so that picking the best scale cannot make a winner out of chance. Picking on
+one half of the files and testing on the other is as honest, but throws away half of the few that
 a small repository has.
 
 **Guards.** General code must not become less likely by more than a limit; generated answers must

@@ -40,7 +40,8 @@ class Trial:
 
     ``newer`` are spans of code that is younger than what was trained on, ``general`` ones of other
     code (none: what it forgets is not asked). ``current`` is the adapter that serves and its scale,
-    if there is one. ``scales`` are what the candidate is tried at. ``budget`` is the one that serves. ``within`` is for all of it.
+    if there is one. ``scales`` are what the candidate is tried at. ``budget`` is the one that
+    serves. ``within`` is for all of it.
     """
 
     newer: Sequence[Span]

@@ -2,8 +2,8 @@
 
 What is trained on is the repository as it was at some commit, and what is new since then is held
 out. Where history does not give that, whole files are held out, the newest ones if that can be
-told. No line that is held out stands in the text to train on (:mod:`training.holdout.added` says what
-counts as the same line).
+told. No line that is held out stands in the text to train on (:mod:`training.holdout.added` says
+what counts as the same line).
 """
 
 import hashlib

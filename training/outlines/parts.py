@@ -20,7 +20,7 @@ BODY_WEIGHT = 4
 """How much rather a line is chosen that stands in a function's body, behind its docstring."""
 
 
-class Unparsed(Exception):  # no fault of the program: what a file is
+class Unparsed(Exception):  # noqa: N818 - no fault of the program: what a file is
     """A text of which there is no outline; the message says why, in a few words."""
 
 

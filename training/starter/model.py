@@ -7,7 +7,7 @@ whole takes minutes.
 from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
 
 from .llama import (

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from training.base.loading import Precision
 from training.data.dataset import SampleMix
 from training.recipe.config import RecipeConfig
 
@@ -12,23 +13,27 @@ ARMS = Path(__file__).with_name("arms.toml")
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``recipe`` and ``mix`` are laid over the defaults; ``base`` is the precision trained over.
+    """``recipe`` and ``mix`` are laid over training's defaults.
 
-    ``repositories`` of 0 are all. ``share`` of the training files are used. ``warm`` starts from the
-    adapter trained on so many of the other repositories.
+    ``base`` is the precision trained over; scored is always over the GGUF's own weights. Of the
+    repositories the first so many are trained on (0: all), with so large a ``share`` of their
+    files. ``warm`` starts from an adapter of the other repositories. With ``controls`` an adapter
+    is also asked without cross-file context, in another repository, and what it forgot.
     """
 
     recipe: dict[str, Any] = {}
     mix: dict[str, Any] = {}
-    base: str = "bf16"
+    base: Precision = "bf16"
     repositories: int = 0
     share: float = 1.0
     warm: bool = False
     controls: bool = False
 
-    def recipe_config(self, seed: int) -> RecipeConfig:
-        return msgspec.convert({"seed": seed, **self.recipe}, RecipeConfig)
+    @property
+    def recipe_config(self) -> RecipeConfig:
+        return msgspec.convert(self.recipe, RecipeConfig)
 
+    @property
     def sample_mix(self) -> SampleMix:
         return msgspec.convert(self.mix, SampleMix)
 

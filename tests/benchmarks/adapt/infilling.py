@@ -1,28 +1,24 @@
-"""What forgetting is measured on."""
+"""What forgetting is measured on: HumanEval-Infilling, single lines."""
 
 import gzip
 import json
 from pathlib import Path
 
 from lsp_server.prompt.assemble import Source
-from lsp_server.prompt.formats import FimFormat
-from lsp_server.prompt.window import Budget
-from training.data.samples import Sample, Tokenizer, fim_sample
+from training.data.samples import Sample
+from training.preparation import Terms
 
-INFILLING = (
-    Path(__import__("os").environ.get("TENON_BENCH", "../shared/bench")) / "humaneval_infilling"
-)
+from .splits import question
+
+NAME = "humaneval-infilling"
 
 
-def humaneval(fim: FimFormat, budget: Budget, tokenizer: Tokenizer, end: int) -> list[Sample]:
-    """HumanEval-Infilling, single line."""
-    (path,) = INFILLING.glob("*ingle*")
+def questions(folder: Path, terms: Terms) -> list[Sample]:
+    """The data set's rows as prompts and truths."""
+    (path,) = (folder / "humaneval_infilling").glob("*SingleLine*")
     with gzip.open(path, "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     return [
-        fim_sample(
-            Source(row["prompt"], row["suffix"]), row["canonical_solution"], fim, budget, tokenizer,
-            end=end, heal=True,
-        )
+        question(Source(row["prompt"], row["suffix"]), row["canonical_solution"], terms)
         for row in rows
-    ]  # fmt: skip
+    ]

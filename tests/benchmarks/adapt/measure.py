@@ -1,8 +1,8 @@
 """What a model would have answered greedily, read off one pass over the truth.
 
-If at every place of the truth the likeliest token is the truth's, then greedy decoding gives it, and
-nothing else; so exact match needs no generation. Token healing is the engine's own: while text that
-was taken back is owed, the choice is among the tokens that it allows.
+If at every place of the truth the likeliest token is the truth's, then greedy decoding gives it,
+and nothing else; so exact match needs no generation. Token healing is the engine's own: while text
+that was taken back is owed, the choice is among the tokens that it allows.
 """
 
 from collections.abc import Sequence
@@ -68,12 +68,8 @@ def _scored(
     truth = list(sample.tokens[sample.answer :])
     healed = _healed(sample.owed, truth, logits, tokenizer)
     likeliest = [*healed, *likeliest[len(healed) :]]
-    right = [a == b for a, b in zip(likeliest, truth, strict=True)]
-    text = b"".join(tokenizer.pieces[token] for token in truth[:-1]).decode("utf-8", "replace")
-    lead = len(text) - len(text.lstrip("\n"))
-    line_end = text.find("\n", lead)
-    exact = all(right)
-    first = exact or _line_right(truth, likeliest, right, tokenizer, line_end, text)
+    exact = likeliest == truth
+    first = exact or _line_right(truth, likeliest, tokenizer)
     return Scored(float(losses.sum()), len(truth), exact, first)
 
 
@@ -96,17 +92,15 @@ def _index(pieces: tuple[bytes, ...]) -> PieceIndex:
     return PieceIndex(pieces)
 
 
-def _line_right(
-    truth: list[int], likeliest: list[int], right: list[bool], tokenizer: Tokenizer, end: int,
-    text: str,
-) -> bool:  # fmt: skip
-    """Whether the first line comes out, whatever follows it."""
+def _line_right(truth: list[int], likeliest: list[int], tokenizer: Tokenizer) -> bool:
+    """Whether the first line with text comes out, whatever follows it."""
+    text = b"".join(tokenizer.pieces[token] for token in truth[:-1])
+    line = text[: len(text) - len(text.lstrip(b"\n"))] + text.lstrip(b"\n").split(b"\n")[0]
     position = 0
-    length = len(text.encode()) if end < 0 else len(text[:end].encode())
-    for token, said, same in zip(truth, likeliest, right, strict=True):
-        if position >= length:
+    for token, said in zip(truth, likeliest, strict=True):
+        if position >= len(line):
             return said == truth[-1] or tokenizer.pieces[said].lstrip(b" ").startswith(b"\n")
-        if not same:
+        if said != token:
             return False
         position += len(tokenizer.pieces[token])
     return True

@@ -3,22 +3,20 @@
 import json
 import lzma
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from lsp_server.prompt.assemble import Source
-from lsp_server.prompt.formats import FimFormat
-from lsp_server.prompt.snippets import SnippetSource, snippets_for
-from lsp_server.prompt.window import Budget, window
+from lsp_server.prompt.snippets import snippets_for
+from lsp_server.prompt.window import window
 from lsp_server.store.files import RepositoryFile
 from lsp_server.store.index import RepositoryIndex
 from training.curation.curate import CuratedFile
 from training.data.dataset import Codebase, TrainingFile
-from training.data.samples import Sample, Tokenizer, fim_sample
+from training.data.samples import Sample, fim_sample
 from training.outlines.outline import outline
-
-FOLDER = Path(__import__("os").environ.get("TENON_BENCH", "../shared/bench")) / "timesplit"
+from training.preparation import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +38,14 @@ class Split:
     places: tuple[Place, ...]
 
 
-def read_split(path: Path) -> Split:
-    """One file of the benchmark."""
+def read_split(path: Path, most: int = 0) -> Split:
+    """One file of the benchmark; ``most`` places of it, evenly spread (0: all)."""
     with lzma.open(path, "rt", encoding="utf-8") as file:
         data = json.load(file)
     name = data["repo"].rpartition("/")[2]
     head = data["head_files"]
     places = []
-    for span in data["eval"]:
+    for span in data["eval"][:: -(-len(data["eval"]) // most) if most else 1]:
         text, start, end = head[span["path"]], span["start"], span["end"]
         source = Source(text[:start], text[end:], span["path"], name)
         places.append(Place(span["kind"], source, text[start:end]))
@@ -62,24 +60,30 @@ def _files(texts: Iterable[tuple[str, str]]) -> tuple[RepositoryFile, ...]:
     )
 
 
-def codebase(name: str, files: Sequence[RepositoryFile], *, indexed: bool = True) -> Codebase:
+def codebase(name: str, files: Sequence[RepositoryFile]) -> Codebase:
     """Files as what samples are cut from."""
     outlines = ((file, outline(file.text, file.language)) for file in files)
     kept = [TrainingFile(CuratedFile.of(file, it)) for file, it in outlines if it is not None]
-    return Codebase(name, kept, RepositoryIndex.of_files(files) if indexed else None)
+    return Codebase(name, kept, RepositoryIndex.of_files(files))
 
 
-def asked(
-    split: Split, fim: FimFormat, budget: Budget, tokenizer: Tokenizer, end: int, *, context: bool
-) -> list[Sample]:
+def asked(split: Split, terms: Terms, *, context: bool) -> list[Sample]:
     """Every place as the prompt that serving would make, and its truth."""
-    index: SnippetSource = RepositoryIndex.of_files(split.newer)
+    index = RepositoryIndex.of_files(split.newer)
+    budget, count = terms.budget, terms.tokenizer.count
     samples = []
     for place in split.places:
         source = place.source
         if context:
-            shown = window(source.before, source.after, budget, tokenizer.count)
-            found = snippets_for(source, index, budget.snippets, tokenizer.count, shown=shown)
-            source = Source(source.before, source.after, source.path, source.repository, found)
-        samples.append(fim_sample(source, place.middle, fim, budget, tokenizer, end=end, heal=True))
+            shown = window(source.before, source.after, budget, count)
+            found = snippets_for(source, index, budget.snippets, count, shown=shown)
+            source = replace(source, snippets=found)
+        samples.append(question(source, place.middle, terms))
     return samples
+
+
+def question(source: Source, middle: str, terms: Terms) -> Sample:
+    """One place in tokens, with healing as the engine does it."""
+    return fim_sample(
+        source, middle, terms.fim, terms.budget, terms.tokenizer, end=terms.end, heal=True
+    )

@@ -44,7 +44,7 @@ def measure(
     try:
         torch.compiler.reset()  # or the graphs of other cases count as this one's
         trainer, failure = side(shape, case, device), ""
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a row that says so
         trainer, failure = None, _said(error)
     for load in loads:
         about = {"shape": shape, "case": case.name, "precision": case.precision, "side": case.side}
@@ -52,7 +52,7 @@ def measure(
         if trainer is not None:
             try:
                 row = _timed(row, trainer, load, device, seconds)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 row = Row(**about, load=load.name, failure=_said(error))
             _forget(device)
         yield row

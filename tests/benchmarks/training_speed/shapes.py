@@ -39,7 +39,8 @@ def random_model(
 ) -> PreTrainedModel:
     """A frozen model in training mode, the same for the same seed.
 
-    As ``training.base.loading`` does, each tensor is made and, where it is to be, packed before the next.
+    As ``training.base.loading`` does, each tensor is made and, where it is to be, packed before the
+    next.
     """
     config = Qwen2Config(
         **SHAPES[shape],
