@@ -132,7 +132,7 @@ class Bootstrap:
             session.setting_up("error", str(error))
             return False
         supervisor = EngineSupervisor(
-            options, self._paths, lambda _: session.publish(), renew=self._renew
+            options, self._paths, lambda _: session.engine_changed(), renew=self._renew
         )
         self._renew = False
         session.engines = self._supervisor = supervisor

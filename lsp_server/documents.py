@@ -107,11 +107,16 @@ def locate(path: str | None, roots: Iterable[str]) -> tuple[str, str]:
     if not path:
         return "", ""
     file = PurePath(path)
-    holding = [PurePath(root) for root in roots if file.is_relative_to(root)]
-    if not holding:
+    root = root_of(path, roots)
+    if root is None:
         return file.name, ""
-    root = max(holding, key=lambda folder: len(folder.parts))
-    return file.relative_to(root).as_posix(), root.name
+    return file.relative_to(root).as_posix(), PurePath(root).name
+
+
+def root_of(path: str | None, roots: Iterable[str]) -> str | None:
+    """The innermost of ``roots`` that holds a file; None if none does."""
+    holding = [root for root in roots if path and PurePath(path).is_relative_to(root)]
+    return max(holding, key=lambda root: len(PurePath(root).parts), default=None)
 
 
 def offset_of(text: str, position: types.Position, encoding: Encoding) -> int | None:

@@ -45,20 +45,23 @@ class EngineReport(msgspec.Struct, frozen=True, rename="camel"):
 class Outcome(msgspec.Struct, frozen=True, rename="camel"):
     """How one request ended: a reason code, the milliseconds that it took, and where they went.
 
-    ``timings`` are milliseconds (``…_ms``) and token counts (``…_n``) by stage.
+    ``timings`` are milliseconds (``…_ms``) and token counts (``…_n``) by stage; ``adapter`` is the
+    one that answered (None: the base, or nobody).
     """
 
     reason: str
     ms: float = 0.0
     timings: dict[str, float] = {}
+    adapter: str | None = None
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):
     """What a user may want to know about this server.
 
     ``message`` says in a sentence what the state means and what to do about it. ``model`` is what
-    serves (empty if nothing does), ``adapter`` the repository's adapter if one is active.
-    ``recent`` are the last outcomes, newest last; ``accepted`` counts whole acceptances.
+    serves (empty if nothing does), ``adapter`` what is loaded for the repository that was asked
+    about last (None: the base alone serves it). ``recent`` are the last outcomes, newest last;
+    ``accepted`` counts whole acceptances.
     """
 
     state: State

@@ -21,7 +21,9 @@ from .settings import SECTION
 from .store.paths import StorePaths
 
 if TYPE_CHECKING:  # imported after `initialized`: it brings the HTTP client in
+    from .adapter_loading import AdapterLoader
     from .bootstrap import Bootstrap
+    from .indexing import Indexer
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +55,8 @@ class TenonServer(LanguageServer):
         super().__init__("tenon", __version__, protocol_cls=TenonProtocol)
         self.session = Session(self._send_status)
         self.bootstrap: Bootstrap | None = None
+        self._indexer: Indexer | None = None
+        self._adapters: AdapterLoader | None = None
         self._paths = paths
         self._initialized = False
         self._watch: asyncio.Task[None] | None = None
@@ -76,14 +80,35 @@ class TenonServer(LanguageServer):
         self.bootstrap = module.Bootstrap(self.session, LspEditor(self), self._paths)
         self.bootstrap.start()
         self._watch = asyncio.create_task(self.session.watch())
+        # Told before anything changes, or the editor would hear of the first change twice.
         self._send_status(self.session.status())
+        await self._open_folders()
 
     async def end(self) -> None:
         """Leave the shared engine to the others."""
         if self._watch is not None:
             self._watch.cancel()
+        if self._indexer is not None:
+            await self._indexer.aclose()
+        if self._adapters is not None:
+            await self._adapters.aclose()
         if self.bootstrap is not None:
             await self.bootstrap.aclose()
+
+    async def _open_folders(self) -> None:
+        """Begin to read the folders that are open, and to load what was learnt of them;
+        completions do without until then.
+        """
+        session, roots = self.session, cast("LspWorkspace", self.workspace).roots()
+        loading = await asyncio.to_thread(import_module, ".adapter_loading", __package__)
+        loader = loading.AdapterLoader(self._paths, session.publish, session.trouble)
+        self._adapters = session.adapters = loader
+        indexing = await asyncio.to_thread(import_module, ".indexing", __package__)
+        self._indexer = session.indexes = indexing.Indexer(self._paths, session.trouble)
+        for root in roots:
+            loader.open(root)
+            self._indexer.index_of(root)
+        session.engine_changed()  # it may have been ready before
 
     def configure(self, raw: object) -> None:
         """Take over settings and tell the user, once, what is wrong with them."""
@@ -184,6 +209,12 @@ async def inline_completion(
     return types.InlineCompletionList([item])
 
 
+async def did_save(ls: TenonServer, params: types.DidSaveTextDocumentParams) -> None:
+    """What lies on disk has changed: the repository's index follows."""
+    workspace = cast("LspWorkspace", ls.workspace)
+    ls.session.saved(path_of(params.text_document.uri), workspace.roots())
+
+
 async def status(ls: TenonServer, params: object) -> dict[str, Any]:
     """``tenon/status``: as the engine itself says now, not as it was at the last keystroke."""
     del params
@@ -208,6 +239,7 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     types.SHUTDOWN: shutdown,
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: did_change_configuration,
     types.TEXT_DOCUMENT_INLINE_COMPLETION: inline_completion,
+    types.TEXT_DOCUMENT_DID_SAVE: did_save,
     protocol.STATUS: status,
 }
 _OPTIONS = {types.TEXT_DOCUMENT_INLINE_COMPLETION: types.InlineCompletionOptions()}

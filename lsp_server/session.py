@@ -4,22 +4,23 @@ import asyncio
 import logging
 import uuid
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from . import __version__
 from .completion.provider import Completion, CompletionProvider, ProviderOptions, Query
 from .completion.reasons import Reason
-from .documents import locate, offset_of
+from .documents import locate, offset_of, root_of
 from .edits import Request, Suggestion, is_larger, place_of
 from .prompt.assemble import Source
+from .prompt.snippets import SnippetSource
 from .protocol import EngineReport, Outcome, State, Status
 from .settings import ServerSettings, parse
 
 if TYPE_CHECKING:  # the HTTP client is imported after the editor has its answer to `initialize`
-    from .completion.engine import CompletionEngine
+    from .adapter_loading import AdaptableEngine
     from .engine.supervisor import EngineStatus
     from .errors import EngineError
 
@@ -36,9 +37,26 @@ class Engines(Protocol):
 
     @property
     def status(self) -> "EngineStatus": ...
-    def engine(self) -> "CompletionEngine | None": ...
+    def engine(self) -> "AdaptableEngine | None": ...
     def failed(self, error: "EngineError") -> None: ...
     async def refresh(self) -> None: ...
+
+
+class Indexes(Protocol):
+    """What a session needs of an ``Indexer``."""
+
+    def index_of(self, root: str) -> SnippetSource | None: ...
+    def saved(self, root: str) -> None: ...
+
+
+class Adapters(Protocol):
+    """What a session needs of an ``AdapterLoader``."""
+
+    @property
+    def serving(self) -> str | None: ...
+    def adapter_of(self, root: str, engine: "AdaptableEngine") -> str | None: ...
+    def lost(self, root: str, engine: "AdaptableEngine") -> None: ...
+    async def follow(self, engine: "AdaptableEngine") -> None: ...
 
 
 class Session:
@@ -50,6 +68,8 @@ class Session:
     def __init__(self, on_status: Callable[[Status], None]) -> None:
         self.settings = ServerSettings()
         self.engines: Engines | None = None
+        self.indexes: Indexes | None = None
+        self.adapters: Adapters | None = None
         self._on_status = on_status
         self._provider = CompletionProvider()
         self._recent: deque[Outcome] = deque(maxlen=RECENT)
@@ -102,9 +122,16 @@ class Session:
         place = place_of(request, text, cursor)
         path, repository = locate(request.path, request.roots)
         source = Source(place.document.before, place.document.after, path, repository)
-        query = Query(request.uri, source, automatic=request.automatic)
+        root = root_of(request.path, request.roots)
+        index = self.indexes.index_of(root) if self.indexes and root else None
         engine = self.engines.engine() if self.engines else None
+        adapter = None
+        if self.adapters and root and engine is not None:
+            adapter = self.adapters.adapter_of(root, engine)
+        query = Query(request.uri, source, request.automatic, adapter, index)
         completion = await self._provider.complete(query, engine, absent=self._absent())
+        if self.adapters and root and engine is not None and _is_without(adapter, completion):
+            self.adapters.lost(root, engine)
         if self.engines is not None:
             self._follow(self.engines, completion)
         if not completion.text:
@@ -113,6 +140,12 @@ class Session:
         self._offered.append(identifier)
         return place.suggestion(identifier, completion.text, completion.replace), completion
 
+    def saved(self, path: str | None, roots: tuple[str, ...]) -> None:
+        """A document was saved; what is known of its repository follows soon."""
+        root = root_of(path, roots)
+        if self.indexes is not None and root is not None:
+            self.indexes.saved(root)
+
     def _follow(self, engines: Engines, completion: Completion) -> None:
         """Tell the supervisor what a request found out about its engine."""
         if completion.error is not None:
@@ -120,9 +153,26 @@ class Session:
         info = engines.status.info
         if info and completion.reason is Reason.SHOWN and completion.model != info.model:
             # Somebody else switched the shared engine to another model.
-            task = asyncio.create_task(engines.refresh())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._later(engines.refresh())
+
+    def engine_changed(self) -> None:
+        """The engine's status is another one: the editor hears of it, and one that is ready gets
+        its adapters before a keystroke asks for them.
+        """
+        self.publish()
+        self._later(self._follow_adapters())
+
+    async def _follow_adapters(self) -> None:
+        if self.adapters is None or self.engines is None or self.engines.status.info is None:
+            return
+        if (engine := self.engines.engine()) is not None:
+            await self.adapters.follow(engine)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside; a task that nobody holds may be collected in mid-work."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _refusal(self, request: Request) -> Reason | None:
         settings = self.settings
@@ -142,12 +192,15 @@ class Session:
         return Reason.ENGINE_UNAVAILABLE if failed else Reason.ENGINE_STARTING
 
     async def refresh(self) -> None:
-        """Look whether the engine still runs and what it serves; starts nothing, never raises."""
+        """Look whether the engine still runs and what it serves, adapters too; starts nothing,
+        never raises.
+        """
         if self.engines is None:
             return
         try:
             async with asyncio.timeout(REFRESH_SECONDS):
                 await self.engines.refresh()
+                await self._follow_adapters()
         except TimeoutError:
             _log.info("the engine did not say within %.0f s what it serves", REFRESH_SECONDS)
         except Exception:  # noqa: BLE001  # the next look may do better
@@ -161,7 +214,9 @@ class Session:
 
     def _note(self, completion: Completion) -> None:
         elapsed = completion.timings.get("total_ms", 0.0)
-        self._recent.append(Outcome(completion.reason, elapsed, completion.timings))
+        self._recent.append(
+            Outcome(completion.reason, elapsed, completion.timings, completion.adapter)
+        )
         _log.debug("%s in %.0f ms", completion.reason, elapsed)
         if completion.error is not None:
             self.trouble(f"the engine failed: {completion.error}")
@@ -207,6 +262,7 @@ class Session:
         """The state of everything, as ``tenon/status`` gives it."""
         report = report_engine(self.engines.status) if self.engines else EngineReport("stopped")
         info = self.engines.status.info if self.engines else None
+        adapter = self.adapters.serving if self.adapters and info else None
         state, message = self._state(report, info.model if info else "")
         return Status(
             state=state,
@@ -214,6 +270,7 @@ class Session:
             version=__version__,
             engine=report,
             model=info.model if info else "",
+            adapter=adapter,
             last_error=self._last_error,
             recent=tuple(self._recent),
             accepted=self._accepted,
@@ -231,6 +288,11 @@ class Session:
         if engine.state == "failed":
             return "error", engine.reason
         return "stopped", "The engine is not running; the next keystroke starts it."
+
+
+def _is_without(adapter: str | None, completion: Completion) -> bool:
+    """Whether the base answered in the place of an adapter that was asked for."""
+    return adapter is not None and completion.adapter is None and bool(completion.model)
 
 
 def report_engine(status: "EngineStatus") -> EngineReport:

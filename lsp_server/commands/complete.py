@@ -9,14 +9,18 @@ from pathlib import Path
 
 from lsprotocol import types
 
+from ..adapter_loading import AdapterLoader
 from ..completion.provider import Completion
 from ..documents import offset_of, units
 from ..edits import Request
 from ..engine.launcher import EngineOptions
 from ..engine.supervisor import EngineSupervisor
-from ..errors import DocumentError, EngineError
+from ..errors import DocumentError, EngineError, SettingsError
 from ..session import Session
+from ..store.index import RepositoryIndex
 from ..store.paths import StorePaths
+from ..store.repositories import RepositoryStore
+from ..store.rules import FILE_NAME, Rules
 from .starter import bring_starter
 
 LOADING_SECONDS = 180.0
@@ -113,24 +117,66 @@ async def complete(target: Target, text: str, paths: StorePaths) -> Completion:
     session = Session(lambda _: None)
     supervisor = EngineSupervisor(EngineOptions(), paths, lambda _: None)
     path = target.path.absolute()
+    root = repository_of(path)
+    session.indexes = await asyncio.to_thread(_Indexes.of, root, paths)
     request = Request(
         uri=path.as_uri(),
         text=text,
         position=types.Position(target.line - 1, target.column - 1),
         encoding=UTF16,
         path=str(path),
-        roots=(str(repository_of(path)),),
+        roots=(str(root),),
         automatic=False,
     )
+    adapters = AdapterLoader(paths, lambda: None, _warn)
+    adapters.open(str(root))
     try:
-        await supervisor.wait_ready(LOADING_SECONDS)
-        session.engines = supervisor
+        await adapters.follow(await supervisor.wait_ready(LOADING_SECONDS))
+        session.engines, session.adapters = supervisor, adapters
         _, completion = await session.complete(request)
     except EngineError as error:
         return session.unanswered(error)
     finally:
+        session.indexes.close()
+        await adapters.aclose()
         await supervisor.aclose()
     return completion
+
+
+@dataclass(frozen=True, slots=True)
+class _Indexes:
+    """The one index that a completion in a shell needs; brought up to date before."""
+
+    index: RepositoryIndex | None
+
+    @classmethod
+    def of(cls, root: Path, paths: StorePaths) -> "_Indexes":
+        """Of a folder without marks of a repository there is none: it may be anything."""
+        if not any((root / mark).exists() for mark in (".git", FILE_NAME)):
+            return cls(None)
+        store = RepositoryStore.of(paths, root)
+        try:
+            with RepositoryIndex.open(store.index) as index:
+                index.refresh(store.root, Rules.of(store.root))
+        except (SettingsError, OSError) as error:
+            _warn(f"without other files: {error}")
+            return cls(None)
+        return cls(RepositoryIndex.reading(store.index))
+
+    def index_of(self, root: str) -> RepositoryIndex | None:
+        del root
+        return self.index
+
+    def saved(self, root: str) -> None:
+        """Nobody saves anything meanwhile."""
+
+    def close(self) -> None:
+        if self.index is not None:
+            self.index.close()
+
+
+def _warn(message: str) -> None:
+    print(f"tenon: {message}", file=sys.stderr)
 
 
 def repository_of(path: Path) -> Path:

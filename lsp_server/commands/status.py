@@ -3,17 +3,23 @@
 import argparse
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..completion.engine import EngineInfo
 from ..engine.launcher import RunningEngine, find
 from ..engine.supervisor import EngineState, EngineStatus
-from ..errors import EngineError
+from ..errors import AdapterError, EngineError
 from ..protocol import Status
 from ..session import report_engine
+from ..store.adapter_manifest import base_identity
+from ..store.adapters import AdapterRegistry
 from ..store.catalogue import STARTER
 from ..store.models import ModelStore
 from ..store.paths import StorePaths
+from ..store.repositories import RepositoryStore
+from .complete import repository_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the status; returns 0 whether an engine runs or not."""
-    report = collect(StorePaths.default())
+    report = collect(StorePaths.default(), Path.cwd())
     if options.json:
         print(json.dumps(report))
     else:
@@ -31,9 +37,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def collect(paths: StorePaths) -> dict[str, Any]:
-    """``tenon/status`` as a shell sees it, and what is on disk.
+def collect(paths: StorePaths, folder: Path) -> dict[str, Any]:
+    """``tenon/status`` as a shell in ``folder`` sees it, and what is on disk.
 
+    ``adapter`` is the one that serves the repository around the folder, or would if an engine ran.
     Besides the fields of ``protocol.Status``: ``home``, ``log``, ``chosen`` (None: the starter)
     and ``installed`` (names).
     """
@@ -52,13 +59,15 @@ def collect(paths: StorePaths) -> dict[str, Any]:
         message = f"{wanted} is not installed; `tenon models pull {wanted}` fetches it."
     else:
         message = f"The engine is not running; an editor or `tenon complete` starts it on {wanted}."
+    adapter, trouble = _adapter(paths, repository_of(folder / "_"), info)
     status = Status(
         state="ready" if info else "error" if why else "stopped",
         message=message,
         version=__version__,
         engine=report_engine(engine),
         model=info.model if info else "",
-        last_error=why,
+        adapter=adapter,
+        last_error=why or trouble,
     )
     return {
         **status.wire(),
@@ -80,10 +89,25 @@ def describe(report: dict[str, Any]) -> list[str]:
             f"{engine['decodeSpeed']:.0f} written, context {engine['context']}"
         )
     lines.append(f"chosen     {report['chosen'] or 'none, so the starter serves'}")
+    lines.append(f"adapter    {report['adapter'] or 'none for this folder'}")
+    if report["lastError"] not in {"", report["message"]}:
+        lines.append(f"           {report['lastError']}")
     lines.append(f"installed  {', '.join(report['installed']) or 'nothing yet'}")
     lines.append(f"home       {report['home']}")
     lines.append(f"log        {report['log']}")
     return lines
+
+
+def _adapter(paths: StorePaths, root: Path, info: EngineInfo | None) -> tuple[str | None, str]:
+    """The adapter of a repository, or why the one that was activated does not serve."""
+    registry = AdapterRegistry(RepositoryStore.of(paths, root))
+    try:
+        if info is None:
+            return registry.active_id(), ""
+        active = registry.active(base_identity(ModelStore(paths), info.model, info.sha256))
+    except AdapterError as error:
+        return None, str(error)
+    return (active.adapter.id if active else None), ""
 
 
 async def _ask(running: RunningEngine) -> tuple[EngineStatus, str]:

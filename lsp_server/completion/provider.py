@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from ..errors import EngineError, EngineRequestError
 from ..prompt.assemble import Source, assemble
 from ..prompt.formats import FimFormat
-from ..prompt.window import Budget, lines_to_count
+from ..prompt.snippets import SnippetSource, candidates_for, fit, lines_of
+from ..prompt.window import Budget, lines_to_count, window
 from .budget import budget_for, steady
 from .cache import Place, Remembered, TypeThroughCache
 from .engine import Chunk, CompletionEngine, EngineInfo, GenerationRequest
@@ -31,12 +32,18 @@ class ProviderOptions:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One request of an editor: where, and whether the user asked by hand."""
+    """One request of an editor: where, and whether the user asked by hand.
+
+    ``adapter`` is the name under which the engine has loaded one; should the engine not know it,
+    the base alone answers. ``index`` is where other files of the repository are looked up; None
+    where there is none.
+    """
 
     uri: str
     source: Source
     automatic: bool = True
     adapter: str | None = None
+    index: SnippetSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +51,8 @@ class Completion:
     """The answer to one query, or why there is none.
 
     ``text`` has LF line ends and takes the place of ``replace`` characters right of the cursor.
-    ``timings`` are milliseconds by stage (``window_ms, first_ms, engine_ms, total_ms``) beside
-    the engine's own figures. ``error`` is set where the engine failed.
+    ``timings`` are milliseconds by stage (``snippets_ms, window_ms, first_ms, engine_ms,
+    total_ms``) beside the engine's own figures. ``error`` is set where the engine failed.
     """
 
     text: str
@@ -74,11 +81,19 @@ class _Stopwatch:
 
 @dataclass(slots=True)
 class _Measured:
-    """What holds for one model: its vocabulary's counts, and the budget of its prompts."""
+    """What holds for one model: its vocabulary's counts, and the budgets of its prompts, with other
+    files in them and without.
+    """
 
     model: str
     counts: LineCounts = field(default_factory=LineCounts)
-    budget: Budget | None = None
+    budgets: dict[bool, Budget] = field(default_factory=dict)
+
+    def budget(self, info: EngineInfo, target_ms: float, *, files: bool) -> Budget:
+        """The budget for a target, as it was the last time if that is about right."""
+        wanted = budget_for(info, target_ms, files=files)
+        self.budgets[files] = steady(self.budgets.get(files), wanted)
+        return self.budgets[files]
 
 
 class CompletionProvider:
@@ -99,7 +114,7 @@ class CompletionProvider:
         """Use other options from the next query on."""
         if options != self._options:
             self._options = options
-            self._measured.budget = None
+            self._measured.budgets.clear()
             self._cache.clear()
 
     async def complete(
@@ -139,8 +154,9 @@ class CompletionProvider:
             except EngineRequestError as error:
                 if error.param != "model":
                     raise
-                # Somebody switched the shared engine's model: once more, in its format.
-                return await self._answer(query, engine, absent, watch)
+                # Somebody switched the shared engine's model: once more, in its format, and
+                # without an adapter, which belonged to what served before.
+                return await self._answer(replace(query, adapter=None), engine, absent, watch)
         except EngineError as error:
             nothing = Remembered("", 0)
             completion = self._completion(query, nothing, Reason.ENGINE_UNAVAILABLE, watch)
@@ -190,14 +206,15 @@ class CompletionProvider:
         extent: Extent,
         watch: _Stopwatch,
     ) -> Draft:
-        source = query.source
-        start = time.perf_counter()
         if self._measured.model != info.model:
             self._measured = _Measured(info.model)
         measured = self._measured
-        wanted = budget_for(info, self._options.latency_target_ms)
-        budget = measured.budget = steady(measured.budget, wanted)
+        budget = measured.budget(
+            info, self._options.latency_target_ms, files=query.index is not None
+        )
         counts = measured.counts
+        source = await self._with_snippets(query, engine, budget, watch)
+        start = time.perf_counter()
         await counts.prime(engine, lines_to_count(source.before, source.after, budget))
         prompt = assemble(source, info.fim, budget, counts)
         watch.since(start, "window_ms")
@@ -215,6 +232,24 @@ class CompletionProvider:
             # An iterator that is merely dropped is closed whenever the collector gets to it.
             if close := getattr(stream, "aclose", None):
                 await close()
+
+    async def _with_snippets(
+        self, query: Query, engine: CompletionEngine, budget: Budget, watch: _Stopwatch
+    ) -> Source:
+        """The query's source with what other files hold, as far as the budget goes."""
+        if query.index is None or not budget.snippets:
+            return query.source
+        start = time.perf_counter()
+        before, after = query.source.before, query.source.after
+        counts = self._measured.counts
+        await counts.prime(engine, lines_to_count(before, after, budget))
+        shown = window(before, after, budget, counts)
+        # In a thread: a disk that has to wake up must not hold up other messages.
+        found = await asyncio.to_thread(candidates_for, query.source, query.index, shown)
+        await counts.prime(engine, lines_of(found))
+        snippets = fit(found, budget.snippets, counts)
+        watch.since(start, "snippets_ms")
+        return replace(query.source, snippets=snippets)
 
     async def _read(
         self,

@@ -166,6 +166,27 @@ class HttpEngine:
         body = {"lora_name": name, "lora_path": str(path), "scale": scale, "load_inplace": replace}
         await self._transport.post("/v1/load_lora_adapter", body)
 
+    async def have_adapter(self, name: str, path: Path, scale: float) -> None:
+        """As :meth:`load_adapter`, unless it is loaded from there at that scale already.
+
+        Others may load the same one meanwhile, and are not disturbed.
+        """
+        wanted = (str(path), scale)
+        loaded = (await self._loaded()).get(name)
+        if loaded == wanted:
+            return
+        try:
+            await self.load_adapter(name, path, scale=scale, replace=loaded is not None)
+        except EngineRequestError as error:
+            came_first = error.param == "lora_name" and (await self._loaded()).get(name) == wanted
+            if not came_first:
+                raise
+
+    async def _loaded(self) -> dict[str, tuple[str, float]]:
+        """File and scale of each adapter, by name."""
+        _base, *others = (await self._transport.get("/v1/models"))["data"]
+        return {entry["id"]: (entry["root"], entry["meta"]["scale"]) for entry in others}
+
     async def unload_adapter(self, name: str) -> None:
         """Forget an adapter; answers that began with it end with it."""
         await self._transport.post("/v1/unload_lora_adapter", {"lora_name": name})

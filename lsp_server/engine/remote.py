@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 from ..completion.engine import Chunk, EngineInfo, GenerationRequest
@@ -75,6 +76,13 @@ class RemoteEngine:
         """Not ours to switch."""
         raise EngineRequestError(
             f"The engine at {self.url} is not Tenon's own: choose {name} where it is started."
+        )
+
+    async def have_adapter(self, name: str, path: Path, scale: float) -> None:
+        """It may be another machine's, and none of its dialects has a scale."""
+        del path, scale
+        raise EngineRequestError(
+            f"The engine at {self.url} is not Tenon's own: load {name} where it is started."
         )
 
     async def aclose(self) -> None:

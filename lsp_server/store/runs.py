@@ -98,10 +98,10 @@ class RunStore:
         For whoever holds the :class:`RunLock`. Raises ``OSError``.
         """
         folder = self.repository.runs
-        moment = now or datetime.now(UTC)
+        moment = (now or datetime.now(UTC)).replace(microsecond=0)  # as the name tells it
         newest = next((run.started for run in self.all()), None)
         if newest is not None and moment <= newest:
-            moment = newest + timedelta(seconds=1)  # the clock was set back
+            moment = newest + timedelta(seconds=1)  # in the same second, or the clock was set back
         run = Run(folder / f"{moment.astimezone(UTC):{_STAMP}}")
         run.folder.mkdir(parents=True, exist_ok=False)
         replace_file(run.settings, settings)

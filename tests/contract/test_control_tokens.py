@@ -37,7 +37,7 @@ def test_every_control_token_ends_an_answer():
 
 def test_the_recipe_writes_and_learns_what_the_format_lays_out():
     from tests.train_extra import torch  # noqa: F401 - skips this test where it is not set up
-    from training import artefact
+    from training.starter import artefact
 
     assert by_key() == artefact.FIM_TOKENS
     assert artefact.END == END

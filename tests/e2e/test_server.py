@@ -12,8 +12,15 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pytest_lsp import client_capabilities, make_test_lsp_client
 
+from lsp_server.store.adapter_manifest import AdapterFacts, GateSummary
+from lsp_server.store.adapters import AdapterRegistry
 from lsp_server.store.catalogue import STARTER
+from lsp_server.store.index import RepositoryIndex
+from lsp_server.store.models import ModelStore
+from lsp_server.store.paths import StorePaths
+from lsp_server.store.repositories import RepositoryStore
 from tests.editors import TENON, editor, end_engine, hostile_workspace, installed_home
+from tests.loras import write_lora
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +264,117 @@ async def test_a_model_that_is_not_there_is_named_and_nothing_pops_up(tmp_path, 
         assert "no-such" in status.message
         assert await session.complete(uri, 5, 12) == []
         assert await session.reason() == "engine_unavailable"
+        assert session.client.messages == []
+
+
+SHOP = """def sell(ledger, amount):
+    ledger.open_zebra()
+    ledger.record_quartz(amount)
+    ledger.close_walnut()
+"""
+BOOK = """from shop import sell
+
+
+def book(ledger, amount):
+    sell(ledger, amount)
+
+
+def sell_again(ledger, amount):
+    ledger.open_zebra()
+    ledger.record_quartz(amount)
+    ledger."""
+
+
+async def test_a_prompt_holds_what_another_file_defines(home, workspace):
+    (workspace / "shop.py").write_text(SHOP)
+    index = RepositoryIndex.reading(RepositoryStore.of(StorePaths(home), workspace).index)
+    # A busy machine measures a speed at which there is no room for other files.
+    async with editor(home, workspace, options={"latencyTargetMs": 60_000}) as session:
+        await session.ready()
+        async with asyncio.timeout(60):
+            while not index.places(["sell"], ""):  # noqa: ASYNC110 - a process's work
+                await asyncio.sleep(0.1)
+        [item] = await session.complete(session.open(BOOK, "book.py"), 10, 11)
+        # The name stands nowhere but in the other file.
+        assert item.insert_text.startswith("close_walnut(")
+    index.close()
+
+
+def promoted(home, workspace, seed):
+    """What a run would leave behind: a random adapter that the gate found better."""
+    model = ModelStore(StorePaths(home)).get(STARTER)
+    candidate = workspace.with_name(f"candidate {seed}")
+    candidate.mkdir()
+    write_lora(candidate / "adapter.gguf", model.path, seed=seed, row_ids=(), rank=4, strength=0.01)
+    registry = AdapterRegistry(RepositoryStore.of(StorePaths(home), workspace))
+    facts = AdapterFacts(
+        repository=workspace.name,
+        commit=None,
+        base=model.identity,
+        base_name=model.name,
+        fim_format="tenon-starter",
+        recipe={},
+        data_sha256="d" * 64,
+        rank=4,
+        scale=0.75,
+        verdict="promoted",
+        gate=GateSummary(gain=0.1, lower=0.05, spans=200, reason="better"),
+    )
+    adapter = registry.publish(candidate, facts)
+    registry.activate(adapter.id, facts.scale)
+    return registry, adapter
+
+
+async def answered_by(session, name):
+    """Which adapter a keystroke in a new document is answered by."""
+    await session.complete(session.open(FUNCTION, name), 5, 12)
+    outcome = (await session.status()).recent[-1]
+    assert outcome.timings.predicted_n > 0
+    return outcome.adapter
+
+
+async def test_what_was_learnt_answers_for_as_long_as_it_is_active(home, workspace):
+    registry, first = promoted(home, workspace, 1)
+    async with editor(home, workspace) as session:
+        await session.until(lambda status: status.adapter == first.id)  # before any keystroke
+        assert await answered_by(session, "a.py") == first.id
+        _, second = promoted(home, workspace, 2)
+        await session.until(lambda status: status.adapter == second.id)
+        assert await answered_by(session, "b.py") == second.id
+        shell = json.loads(tenon(home, "status", "--json", cwd=workspace).stdout)
+        assert shell["adapter"] == second.id
+        (workspace / "c.py").write_text(FUNCTION)
+        done = tenon(home, "complete", "c.py:6:13", "--json", cwd=workspace)
+        assert json.loads(done.stdout)["adapter"] == second.id, done.stderr
+        registry.deactivate()
+        async with asyncio.timeout(60):
+            while session.statuses[-1].adapter is not None:  # told, because a query looked
+                await session.complete(session.open(FUNCTION, "d.py"), 5, 12)
+                await asyncio.sleep(0.1)
+        assert await answered_by(session, "e.py") is None
+        assert session.client.messages == []
+
+
+async def test_an_engine_that_is_started_again_is_given_the_adapter_again(home, workspace):
+    _, adapter = promoted(home, workspace, 3)
+    async with editor(home, workspace) as session:
+        await session.until(lambda status: status.adapter == adapter.id)
+        os.kill((await session.status()).engine.pid, signal.SIGTERM)
+        await session.until(lambda status: status.engine.state == "stopped")
+        await session.complete(session.open(FUNCTION), 5, 12)  # starts it
+        await session.until(lambda status: status.adapter == adapter.id)
+        assert await answered_by(session, "b.py") == adapter.id
+
+
+async def test_a_damaged_adapter_leaves_the_base_to_answer(home, workspace):
+    _, adapter = promoted(home, workspace, 4)
+    adapter.path.write_bytes(b"GGUF")
+    async with editor(home, workspace) as session:
+        status = await session.until(lambda status: "not the file" in status.lastError)
+        assert (status.state, status.adapter) == ("ready", None)
+        assert await answered_by(session, "a.py") is None
+        shell = tenon(home, "status", cwd=workspace).stdout
+        assert "is not the file that was published" in shell
         assert session.client.messages == []
 
 

@@ -7,7 +7,7 @@ from lsprotocol import types
 from lsp_server.completion.reasons import Reason
 from lsp_server.edits import Request, is_larger
 from lsp_server.engine.supervisor import EngineState, EngineStatus
-from lsp_server.errors import EngineUnavailableError
+from lsp_server.errors import EngineRequestError, EngineUnavailableError
 from lsp_server.session import Session
 from tests.fakes import QWEN_INFO, FakeEngine
 
@@ -236,3 +236,102 @@ def test_size_is_counted_in_bytes():
     assert is_larger("é" * 10, 19)
     assert is_larger("a" * 20, 19)
     assert not is_larger("\ud83d", 3)
+
+
+class FakeAdapters:
+    """One folder has an adapter."""
+
+    serving = None
+
+    def __init__(self, adapters):
+        self.adapters = adapters
+        self.forgotten, self.followed = [], []
+
+    def adapter_of(self, root, engine):
+        return self.adapters.get(root)
+
+    def lost(self, root, engine):
+        self.forgotten.append(root)
+
+    async def follow(self, engine):
+        self.followed.append(engine)
+
+
+async def test_the_adapter_of_the_documents_folder_answers():
+    engine = FakeEngine("1")
+    session = session_with(engine)
+    session.adapters = adapters = FakeAdapters({"/home/app": "learnt"})
+    roots = ("/home", "/home/app")
+    for path in ("/home/app/a.py", "/home/b.py", "/elsewhere/c.py", None):
+        await session.complete(request("x = ‸", path=path, roots=roots))
+    assert [entry.adapter for entry in engine.requests] == ["learnt", None]
+    told = [outcome.adapter for outcome in session.status().recent]
+    assert told == ["learnt", None, None, None]  # the last two are the base's, remembered
+    assert adapters.forgotten == []
+
+
+async def test_an_adapter_that_a_new_engine_does_not_know_is_looked_up_again():
+    class Restarted(FakeEngine):
+        async def generate(self, asked):
+            if asked.adapter is not None:
+                raise EngineRequestError("no such model", status=404, param="model")
+            async for chunk in super().generate(asked):
+                yield chunk
+
+    session = session_with(Restarted("1"))
+    session.adapters = adapters = FakeAdapters({"/home": "learnt"})
+    placed = request("x = ‸", path="/home/a.py", roots=("/home",))
+    suggestion, completion = await session.complete(placed)
+    assert (suggestion.text, completion.adapter) == ("1", None)
+    assert adapters.forgotten == ["/home"]
+
+
+async def test_what_is_refused_does_not_speak_against_an_adapter():
+    session = session_with(FakeEngine("1"))
+    session.adapters = adapters = FakeAdapters({"/home": "learnt"})
+    _, completion = await session.complete(request("re‸x", path="/home/a.py", roots=("/home",)))
+    assert completion.reason is Reason.MID_WORD
+    assert adapters.forgotten == []
+
+
+async def test_an_engine_that_is_ready_gets_its_adapters_before_a_keystroke():
+    session = session_with(FakeEngine("1"))
+    session.adapters = adapters = FakeAdapters({})
+    session.engine_changed()
+    await asyncio.gather(*session._tasks)
+    assert adapters.followed == [session.engines.engine()]
+    session.engines.status = EngineStatus(EngineState.STOPPED)
+    session.engine_changed()
+    await asyncio.gather(*session._tasks)
+    assert len(adapters.followed) == 1  # for one that is stopped, nothing is started
+
+
+async def test_the_status_names_the_adapter_while_something_serves():
+    session = session_with(FakeEngine("1"))
+    session.adapters = FakeAdapters({})
+    session.adapters.serving = "learnt"
+    assert session.status().adapter == "learnt"
+    session.engines.status = EngineStatus(EngineState.STOPPED)
+    assert session.status().adapter is None
+
+
+class FakeIndexes:
+    def __init__(self):
+        self.asked, self.noted = [], []
+
+    def index_of(self, root):
+        self.asked.append(root)
+
+    def saved(self, root):
+        self.noted.append(root)
+
+
+async def test_the_index_is_that_of_the_innermost_folder_and_hears_of_saves():
+    session = session_with(FakeEngine("1"))
+    session.indexes = indexes = FakeIndexes()
+    roots = ("/home", "/home/app", "/other")
+    await session.complete(request("x = ‸", path="/home/app/a.py", roots=roots))
+    await session.complete(request("x = ‸", path="/elsewhere/a.py", roots=roots))
+    session.saved("/home/b.py", roots)
+    session.saved(None, roots)
+    assert (indexes.asked, indexes.noted) == (["/home/app"], ["/home"])

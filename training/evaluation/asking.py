@@ -13,7 +13,7 @@ from lsp_server.errors import EngineRequestError
 from lsp_server.prompt.assemble import Prompt, Snippet, Source, assemble
 from lsp_server.prompt.formats import FimFormat, Order
 from lsp_server.prompt.snippets import SnippetSource, candidates_for, fit, lines_of
-from lsp_server.prompt.window import Budget, lines_to_count
+from lsp_server.prompt.window import Budget, lines_to_count, window
 
 from .examples import FimExample
 from .metrics import Answer
@@ -47,12 +47,16 @@ class Asker:
     counts: dict[str, int] = field(default_factory=dict)
 
     async def snippets(
-        self, source: Source, index: SnippetSource, budget_tokens: int
+        self, source: Source, index: SnippetSource, budget: Budget
     ) -> tuple[Snippet, ...]:
-        """What serving would show of other files, with its lines counted by the engine."""
-        found = candidates_for(source, index)
+        """What serving would show beside the window of ``budget``, which the prompt is to be cut
+        to, too; lines are counted by the engine.
+        """
+        await self.count(lines_to_count(source.before, source.after, budget))
+        shown = window(source.before, source.after, budget, self._counts_of)
+        found = candidates_for(source, index, shown)
         await self.count(lines_of(found))
-        return fit(found, budget_tokens, self._counts_of)
+        return fit(found, budget.snippets, self._counts_of)
 
     async def prompt(self, source: Source, fim: FimFormat, budget: Budget) -> Prompt:
         """A document's prompt, with the tokens of its lines counted by the engine."""

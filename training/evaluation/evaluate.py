@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from lsp_server.completion.engine import EngineInfo
 from lsp_server.engine.client import HttpEngine
 from lsp_server.prompt.assemble import Prompt, Snippet, Source
-from lsp_server.prompt.formats import Order
+from lsp_server.prompt.formats import FimFormat, Order
 from lsp_server.prompt.snippets import SnippetSource
 from lsp_server.prompt.window import Budget
 
@@ -147,28 +147,40 @@ class _Evaluation:
         truth = self.asker.counts[example.middle]
         answer = max(most, truth) if truth <= self.info.context // TRUTH_SHARE else most
         room = self.info.context - self.info.context // MARGIN - answer
-        before, snippets = example.prefix, await self._context(example, room)
-        if snippets and fim.repository and fim.repository.file:
+        source, budget = await self._with_context(example, fim, room, most)
+        return await self.asker.prompt(source, fim, budget), most
+
+    async def _with_context(
+        self, example: FimExample, fim: FimFormat, room: int, most: int
+    ) -> tuple[Source, Budget]:
+        """An example with what other files hold, as the data set has it or as serving would find
+        it, and how the prompt's room is shared out.
+        """
+        source = Source(example.prefix, example.suffix, example.path, example.repository)
+        index = self.indexes.get(example.repository)
+        marked = fim.repository is not None and bool(fim.repository.file)
+        if not self.options.context:
+            return source, self._budget(fim, room, most)
+        snippets: Sequence[Snippet] = example.context
+        budget = self._budget(fim, room, most)
+        if not snippets and index is not None:
+            share = min(room, self.options.prompt_tokens or room) // SNIPPET_SHARE
+            # Fixed before anything is looked up: what the prompt shows is no snippet.
+            budget = self._budget(fim, room - share if marked else room, most, snippets=share)
+            snippets = await self.asker.snippets(source, index, budget)
+        elif snippets and marked:
             # Beside the text, a snippet costs its path and some control tokens.
             texts = [snippet.path + snippet.text for snippet in snippets]
             counts = await self.asker.engine.count_tokens(texts)
-            room -= sum(counts) + MARGIN * len(texts)
-        elif snippets:  # as CrossCodeEval does it for models that know no repositories
-            before = "\n".join(snippet.text for snippet in snippets) + "\n" + before
-            snippets = ()
-        room = max(room, 2)
-        if self.options.prompt_tokens:
-            room = min(room, self.options.prompt_tokens)
-        suffix = 0 if fim.order is Order.PREFIX_ONLY else room // SUFFIX_SHARE
-        budget = Budget(prefix=room - suffix, suffix=suffix, output=most)
-        source = Source(before, example.suffix, example.path, example.repository, snippets)
-        return await self.asker.prompt(source, fim, budget), most
+            budget = self._budget(fim, room - sum(counts) - MARGIN * len(texts), most)
+        if marked or not snippets:
+            return replace(source, snippets=snippets), budget
+        # As CrossCodeEval does it for models that know no repositories.
+        before = "\n".join(snippet.text for snippet in snippets) + "\n" + source.before
+        return replace(source, before=before), budget
 
-    async def _context(self, example: FimExample, room: int) -> Sequence[Snippet]:
-        """What other files hold: as the data set has it, or as serving would find it."""
-        index = self.indexes.get(example.repository)
-        if not self.options.context or example.context or index is None:
-            return example.context if self.options.context else ()
-        most = min(room, self.options.prompt_tokens or room) // SNIPPET_SHARE
-        source = Source(example.prefix, example.suffix, example.path, example.repository)
-        return await self.asker.snippets(source, index, most)
+    def _budget(self, fim: FimFormat, room: int, most: int, *, snippets: int = 0) -> Budget:
+        """How the text of the example itself shares ``room``."""
+        room = min(max(room, 2), self.options.prompt_tokens or max(room, 2))
+        suffix = 0 if fim.order is Order.PREFIX_ONLY else room // SUFFIX_SHARE
+        return Budget(prefix=room - suffix, suffix=suffix, output=most, snippets=snippets)

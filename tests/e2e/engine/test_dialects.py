@@ -284,6 +284,36 @@ async def test_adapters_never_share_kv(
     assert missing.value.status == 404
 
 
+async def test_windows_that_want_the_same_adapter_do_not_disturb_each_other(
+    http: httpx.AsyncClient,
+    engine: HttpEngine,
+    running: RunningEngine,
+    adapter_files: tuple[Path, Path],
+) -> None:
+    async def loaded() -> dict[str, tuple[str, float]]:
+        _base, *others = (await http.get("/v1/models")).json()["data"]
+        return {entry["id"]: (entry["root"], entry["meta"]["scale"]) for entry in others}
+
+    one, two = adapter_files
+    other = running.connect()
+    await asyncio.gather(*(client.have_adapter("ours", one, 0.75) for client in (engine, other)))
+    assert await loaded() == {"ours": (str(one), 0.75)}
+    with pytest.raises(EngineRequestError, match="no file"):
+        await engine.have_adapter("ours", one.with_name("gone"), 0.75)
+    await other.have_adapter("ours", two, 1.0)
+    assert await loaded() == {"ours": (str(two), 1.0)}
+    # What is there as it is wanted is not loaded again: the KV caches of its files stay.
+    requests = [
+        GenerationRequest(Prompt((Text(CODE),)), 1, adapter="ours", heal=False, cache_key="ours.py")
+    ] * 2
+    for request in requests:
+        await engine.have_adapter("ours", two, 1.0)
+        chunks = [chunk async for chunk in engine.generate(request)]
+    assert chunks[-1].timings["cache_n"] > 0
+    await other.aclose()
+    await engine.unload_adapter("ours")
+
+
 async def test_an_adapter_that_is_unloaded_serves_its_answer_to_the_end(
     engine: HttpEngine, adapter_files: tuple[Path, Path]
 ) -> None:

@@ -8,6 +8,7 @@ from lsp_server.completion.budget import (
     MARGIN,
     OUTPUT,
     PREFIX,
+    SNIPPETS,
     SUFFIX,
     SUFFIX_SHARE_PER_KEY,
     budget_for,
@@ -32,9 +33,32 @@ def test_prefix_and_suffix_share_the_first_requests_time():
 
 
 def test_suffix_and_answer_share_every_keystrokes_time_where_the_suffix_comes_second():
-    budget = budget_for(QWEN_INFO, 600)  # 25 % of 0.6 s x 1000 tokens/s; the rest x 50 tokens/s
+    # 25 % of 0.6 s x 1000 tokens/s; the rest x 50 tokens/s
+    budget = budget_for(QWEN_INFO, 600, files=False)
     assert (budget.prefix, budget.suffix) == (1290 // 128 * 128, 150 // 32 * 32)
     assert budget.output == 22
+
+
+def test_other_files_share_the_first_requests_time_with_the_prefix():
+    budget = budget_for(QWEN_INFO, 600)  # 30 % of 1440 tokens
+    assert budget.snippets == 432 // 32 * 32
+    assert budget.prefix == (1440 - 150 - 432) // 128 * 128
+    without = budget_for(QWEN_INFO, 600, files=False)
+    assert (without.snippets, without.suffix, without.output) == (0, budget.suffix, budget.output)
+    assert without.prefix > budget.prefix
+
+
+def test_a_family_that_knows_no_other_files_is_shown_none():
+    assert budget_for(dataclasses.replace(QWEN_INFO, fim=FORMATS["codestral"]), 600).snippets == 0
+    assert budget_for(dataclasses.replace(QWEN_INFO, fim=PLAIN), 600).snippets == 0
+
+
+def test_a_slow_machine_reads_its_own_file_first():
+    slow = dataclasses.replace(QWEN_INFO, prefill_speed=200)  # 288 tokens, 86 of them: too few
+    assert budget_for(slow, 600) == budget_for(slow, 600, files=False)
+    assert budget_for(slow, 600).prefix == 256
+    budget = budget_for(dataclasses.replace(QWEN_INFO, prefill_speed=260), 600)  # 374, 112
+    assert (budget.prefix, budget.snippets) == (128, 96)
 
 
 def test_a_format_without_suffix_spends_nothing_on_it():
@@ -68,10 +92,12 @@ def test_the_whole_fits_the_context_and_the_limits(context, prefill, decode, tar
         QWEN_INFO, fim=fim, context=context, prefill_speed=prefill, decode_speed=decode
     )
     budget = budget_for(info, target)
-    assert budget.prefix + budget.suffix + budget.output + MARGIN <= context
+    whole = budget.prefix + budget.suffix + budget.snippets + budget.output
+    assert whole + MARGIN <= context
     assert 1 <= budget.prefix <= PREFIX[1]
     assert 0 <= budget.suffix <= SUFFIX[1]
     assert 1 <= budget.output <= OUTPUT[1]
+    assert budget.snippets == 0 or SNIPPETS[0] <= budget.snippets <= SNIPPETS[1]
 
 
 BEFORE = "".join(f"value_{number} = compute({number})\n" for number in range(60)) + "    retur"

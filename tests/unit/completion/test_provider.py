@@ -9,6 +9,7 @@ from lsp_server.completion.reasons import Reason
 from lsp_server.errors import EngineRequestError, EngineUnavailableError
 from lsp_server.prompt.assemble import Source
 from lsp_server.prompt.formats import PLAIN
+from lsp_server.prompt.snippets import Definition, Place
 from tests.fakes import QWEN_INFO, FakeEngine
 
 URI = "file:///home/dev/a.py"
@@ -205,3 +206,81 @@ async def test_a_speed_that_wavers_does_not_move_the_window():
         _repository, _path, prefix, _suffix = engine.prompt_text().split("|")
         prompts.append(prefix.partition("\n")[0])
     assert prompts[0] == prompts[1] != prompts[2]
+
+
+class FakeIndex:
+    """Knows one definition, of whatever it is asked for."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def places(self, names, exclude):
+        self.asked += 1
+        return [Place("helper", "helper", "function", "lib.py", 0, 1)] if "helper" in names else []
+
+    def definition(self, place):
+        return Definition("def helper():\n    return 1", "")
+
+    def search(self, terms, exclude, limit):
+        return []
+
+    def rarity(self, terms):
+        return dict.fromkeys(terms, 1.0)
+
+
+IMPORTING = "from lib import helper\n" + "\n" * 8 + "helper()\n‸\n"
+
+
+async def test_other_files_stand_before_the_one_at_hand():
+    engine, index = FakeEngine("1"), FakeIndex()
+    asked = dataclasses.replace(query(IMPORTING), index=index)
+    completion = await CompletionProvider().complete(asked, engine)
+    whole = "work\n|lib.py\ndef helper():\n    return 1\n|a.py\n|from lib import helper\n"
+    assert engine.prompt_text().startswith(whole)
+    assert "snippets_ms" in completion.timings
+
+
+async def test_a_model_that_cannot_be_shown_other_files_costs_no_look():
+    index = FakeIndex()
+    plain = FakeEngine("1", info=EngineInfo("plain", PLAIN, 2048))
+    await CompletionProvider().complete(dataclasses.replace(query(IMPORTING), index=index), plain)
+    assert index.asked == 0
+    assert "helper():" not in plain.prompt_text()
+
+
+async def test_without_an_index_the_prefix_has_all_the_room():
+    text = "value = compute(1)\n" * 400 + "x = ‸"
+    without, beside = FakeEngine("1"), FakeEngine("1")
+    await CompletionProvider().complete(query(text), without)
+    indexed = dataclasses.replace(query(text), index=FakeIndex())
+    await CompletionProvider().complete(indexed, beside)
+    assert len(without.prompt_text()) > len(beside.prompt_text())
+
+
+async def test_snippets_of_the_document_itself_are_what_the_prompt_does_not_show():
+    far = "".join(f"measure(far_column_{number})\n" for number in range(10))
+    seen = far.replace("far", "seen")
+    filler = "".join(f"value_{number} = compute({number})\n" for number in range(600))
+    text = f"{far}{filler}{seen}{filler[:5_000]}\n{'measure(row)' * 3}\n" + "\n" * 9 + "‸\n"
+    engine = FakeEngine("1")
+    asked = dataclasses.replace(query(text), index=FakeIndex())
+    await CompletionProvider(ProviderOptions(latency_target_ms=1200)).complete(asked, engine)
+    parts = engine.prompt_text().split("|")
+    window, snippets = parts[-2], "".join(parts[:-2])
+    assert "far_column" in snippets
+    assert "far_column" not in window
+    assert "seen_column" in window
+    assert "seen_column" not in snippets
+
+
+async def test_an_adapter_that_the_engine_does_not_know_leaves_the_base_to_answer():
+    class Restarted(FakeEngine):
+        async def generate(self, request):
+            if request.adapter is not None:
+                raise EngineRequestError("no such model", status=404, param="model")
+            async for chunk in super().generate(request):
+                yield chunk
+
+    engine = Restarted("1")
+    completion = await CompletionProvider().complete(query("x = ‸\n", adapter="mine"), engine)
+    assert (completion.text, completion.adapter) == ("1", None)

@@ -151,6 +151,21 @@ async def test_other_files_are_looked_up_where_the_data_set_has_whole_repositori
     assert "lib.py" not in "".join(texts(engine)).replace("from lib", "")
 
 
+async def test_the_document_itself_is_a_snippet_only_where_the_prompt_does_not_show_it():
+    far = "".join(f"measure(far_column_{number})\n" for number in range(10))
+    filler = "".join(f"value_{number} = compute({number})\n" for number in range(600))
+    near = far.replace("far", "seen") + filler[:5_000] + "\nmeasure(row)\n" + "\n" * 9
+    example = FimExample("a", far + filler + near, "", "x", path="b.py", repository="r")
+    index = RepositoryIndex.of_files([RepositoryFile("lib.py", "python", "import os\n", "", 0.0)])
+    engine, options = ScoringEngine(), EvaluationOptions(context=True)
+    await evaluate(engine, [example], options, None, print, indexes={"r": index})
+    *snippets, prompt = texts(engine)
+    assert "far_column" in "".join(snippets)
+    assert "far_column" not in prompt
+    assert "seen_column" in prompt
+    assert "seen_column" not in "".join(snippets)
+
+
 async def test_long_texts_are_cut_to_the_engines_context_or_to_what_is_asked():
     long = FimExample("a", "x = 1\n" * 9000, "y = 2\n" * 9000, "z = 3\n")
     engine = ScoringEngine()
