@@ -5,21 +5,26 @@ needs no mask, which is its fastest form.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..data.samples import Sample
 
+GRAIN = {"cuda": 128, "cpu": 8}
+"""Lengths are multiples of so many tokens, so that a GPU sees few shapes."""
+
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
     """What passes through the model at once: ``tokens`` (B, T) padded at the right.
 
-    ``places`` (N,) are the flat indices into (B·T) of the tokens whose successor counts in the loss,
-    ``targets`` (N,) those successors, ``weights`` (N,) what each counts, ``answers`` (N,) whether it
-    belongs to an answer. ``size`` is the number of tokens without padding.
+    ``places`` (N,) are the flat indices into (B·T) of the tokens whose successor counts in the
+    loss, ``targets`` (N,) those successors, ``weights`` (N,) what each counts, ``answers`` (N,)
+    whether it belongs to an answer. ``size`` is the number of tokens without padding, ``rows`` that
+    of the samples, which are the first rows, shortest first.
     """
 
     tokens: Tensor
@@ -28,14 +33,17 @@ class MicroBatch:
     weights: Tensor
     answers: Tensor
     size: int
-    rows: int = 0
+    rows: int
 
     def to(self, device: torch.device) -> "MicroBatch":
-        moved = (
-            getattr(self, name).to(device, non_blocking=True)
-            for name in ("tokens", "places", "targets", "weights", "answers")
+        return replace(
+            self,
+            tokens=self.tokens.to(device, non_blocking=True),
+            places=self.places.to(device, non_blocking=True),
+            targets=self.targets.to(device, non_blocking=True),
+            weights=self.weights.to(device, non_blocking=True),
+            answers=self.answers.to(device, non_blocking=True),
         )
-        return MicroBatch(*moved, self.size, self.rows)
 
 
 def micro_batches(
@@ -45,22 +53,31 @@ def micro_batches(
     grain: int,
     prompt_weight: float,
     unlearned: frozenset[int] = frozenset(),
+    least_rows: int = 1,
 ) -> Iterator[MicroBatch]:
     """Cut a step's samples into micro-batches of at most ``most_tokens``, padding included.
 
-    Lengths are rounded up to ``grain``, so that few shapes occur. Control tokens in ``unlearned``
-    stand only in prompts and are never to be predicted.
+    A sample that is longer is a micro-batch of its own. Lengths are rounded up to ``grain``, so
+    that few shapes occur; a micro-batch of fewer than ``least_rows`` is padded to as many, whatever
+    ``most_tokens`` says. Control tokens in ``unlearned`` stand only in prompts and are never to be
+    predicted.
     """
+    stack = partial(
+        _stacked,
+        prompt_weight=prompt_weight,
+        unlearned=torch.tensor(sorted(unlearned), dtype=torch.long),
+        least_rows=least_rows,
+    )
     ordered = sorted(samples, key=lambda sample: len(sample.tokens))
     group: list[Sample] = []
     for sample in ordered:
         length = _rounded(len(sample.tokens), grain)
         if group and length * (len(group) + 1) > most_tokens:
-            yield _stacked(group, grain, prompt_weight, unlearned)
+            yield stack(group, _rounded(len(group[-1].tokens), grain))
             group = []
         group.append(sample)
     if group:
-        yield _stacked(group, grain, prompt_weight, unlearned)
+        yield stack(group, _rounded(len(group[-1].tokens), grain))
 
 
 def _rounded(length: int, grain: int) -> int:
@@ -68,12 +85,14 @@ def _rounded(length: int, grain: int) -> int:
 
 
 def _stacked(
-    samples: Sequence[Sample], grain: int, prompt_weight: float, unlearned: frozenset[int]
+    samples: Sequence[Sample],
+    width: int,
+    *,
+    prompt_weight: float,
+    unlearned: Tensor,
+    least_rows: int,
 ) -> MicroBatch:
-    width = _rounded(max(len(sample.tokens) for sample in samples), grain)
-    # One row alone would be a shape of its own to a compiler.
-    tokens = torch.zeros(max(2 if grain > 8 else 1, len(samples)), width, dtype=torch.long)
-    closed = torch.tensor(sorted(unlearned), dtype=torch.long)
+    tokens = torch.zeros(max(least_rows, len(samples)), width, dtype=torch.long)
     places, weights, answers = [], [], []
     for row, sample in enumerate(samples):
         size = len(sample.tokens)
@@ -81,7 +100,8 @@ def _stacked(
         first = max(0, sample.answer - 1)  # the token that predicts the answer's first
         at = torch.arange(0 if prompt_weight else first, size - 1)
         answer = at >= first
-        at, answer = _kept(at, answer, answer | ~torch.isin(tokens[row, at + 1], closed))
+        learned = answer | ~torch.isin(tokens[row, at + 1], unlearned)
+        at, answer = at[learned], answer[learned]
         places.append(row * width + at)
         answers.append(answer)
         weights.append(torch.where(answer, 1.0, prompt_weight))
@@ -95,7 +115,3 @@ def _stacked(
         sum(len(sample.tokens) for sample in samples),
         len(samples),
     )
-
-
-def _kept(at: Tensor, answer: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-    return at[kept], answer[kept]

@@ -1,18 +1,20 @@
 """Where a run that was killed goes on: one file, replaced whole."""
 
 import os
-from dataclasses import asdict, dataclass
+import pickle
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @dataclass(slots=True)
 class Progress:
     """How far a run is: the ``seconds`` since it began, those of them it spent ``computing`` steps,
-    the ``tokens`` it has read.
+    the ``tokens`` this process has read, how often it was ``measured``.
 
     ``best`` is the least held-out loss in nats per token, ``worse`` the measurements since.
     """
@@ -21,30 +23,29 @@ class Progress:
     seconds: float = 0.0
     computing: float = 0.0
     tokens: int = 0
+    measured: int = 0
     best: float = float("inf")
     worse: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a run needs to go on: also the ``best`` weights so far."""
+    """What a run needs to go on: its ``parameters``, the ``best`` of them so far, and what the
+    ``optimizer`` and AdaLoRA's ``ranks`` remember.
+    """
 
     progress: Progress
-    parameters: list[nn.Parameter]
+    parameters: list[Tensor]
     best: list[Tensor]
-    optimizer: torch.optim.Optimizer
+    optimizer: dict[str, Any]
+    ranks: dict[str, Any]
 
 
 def save(path: Path, run: str, checkpoint: Checkpoint) -> None:
     """Write a checkpoint of the run that ``run`` identifies (its base, samples, configuration)."""
     temporary = path.with_name(f".{path.name}.tmp")
-    state = {
-        "run": run,
-        "progress": asdict(checkpoint.progress),
-        "parameters": [it.detach() for it in checkpoint.parameters],
-        "best": checkpoint.best,
-        "optimizer": checkpoint.optimizer.state_dict(),
-    }
+    state = {it.name: getattr(checkpoint, it.name) for it in fields(checkpoint)}
+    state |= {"run": run, "progress": asdict(checkpoint.progress)}
     try:
         with temporary.open("wb") as file:
             torch.save(state, file)
@@ -55,28 +56,16 @@ def save(path: Path, run: str, checkpoint: Checkpoint) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def load(
-    path: Path,
-    run: str,
-    parameters: list[nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-) -> tuple[Progress, list[Tensor]] | None:
-    """Go on from a checkpoint: sets parameters and optimizer; None if there is none of this run."""
+def load(path: Path, run: str, parameters: Sequence[Tensor]) -> Checkpoint | None:
+    """The checkpoint of this very run, on the CPU; None if there is none with such parameters."""
+    unreadable = (OSError, RuntimeError, EOFError, pickle.UnpicklingError)
+    malformed = (AttributeError, KeyError, TypeError, ValueError)
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        return None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError):
-        return None  # half a file of an older Tenon, say: the run begins anew
-    shapes = [it.shape for it in parameters]
-    if state.get("run") != run or [it.shape for it in state["parameters"]] != shapes:
-        return None
-    with torch.no_grad():
-        for parameter, value in zip(parameters, state["parameters"], strict=True):
-            parameter.copy_(value)
-    optimizer.load_state_dict(state["optimizer"])
-    best = [
-        value.to(parameter.device)
-        for parameter, value in zip(parameters, state["best"], strict=True)
-    ]
-    return Progress(**state["progress"]), best
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state.pop("run") != run:
+            return None
+        found = Checkpoint(**state | {"progress": Progress(**state["progress"])})
+        same = [it.shape for it in found.parameters] == [it.shape for it in parameters]
+    except (*unreadable, *malformed):
+        return None  # half a file, or an older Tenon's: the run begins anew
+    return found if same and len(found.best) == len(found.parameters) else None

@@ -15,7 +15,8 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
-FEED_FORWARD = ("gate_proj", "up_proj", "down_proj")
+FEED_FORWARD = ("gate_proj", "up_proj", "down_proj", "c_fc", "c_proj")
+"""The last two are StarCoder 2's; names that a base lacks are passed over."""
 
 
 Method = Literal["auto", "qlora", "lora", "full", "dora", "adalora"]
@@ -24,11 +25,12 @@ Method = Literal["auto", "qlora", "lora", "full", "dora", "adalora"]
 class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One training run.
 
-    ``method``: ``auto`` is ``qlora`` on a GPU that the base would half fill, else ``lora``; ``qlora`` trains over NF4 blocks, ``lora`` over the dequantised weights, ``full``
-    all of them, ``dora`` and ``adalora`` with PEFT's variants. ``rank`` is LoRA's r, ``alpha`` its
-    α in multiples of r. A step reads ``step_samples`` samples, ``micro_tokens`` at once; the
-    learning rate rises over ``warmup`` (a share of the steps), then falls as a cosine to
-    ``final_rate`` of itself. ``prompt_weight`` is what a token of the prompt counts in the loss
+    ``method``: ``auto`` is ``qlora`` on a GPU that the base would half fill, else ``lora``;
+    ``qlora`` trains over NF4 blocks, ``lora`` over the dequantised weights, ``full`` all of them,
+    ``dora`` and ``adalora`` with PEFT's variants. ``rank`` is LoRA's r, ``alpha`` its α in
+    multiples of r. A step reads ``step_samples`` samples, ``micro_tokens`` at once; the learning
+    rate rises over ``warmup`` (a share of the run), then falls as a cosine to ``final_rate`` of
+    itself. ``prompt_weight`` is what a token of the prompt counts in the loss
     beside 1 for a token of the answer. ``patience``: measurements of the held-out loss without a
     better one before the run stops. Seconds and steps of 0 are no limit.
     """
@@ -68,7 +70,8 @@ def read_config(path: Path) -> TrainConfig:
         return msgspec.toml.decode(path.read_bytes(), type=TrainConfig)
     except OSError as error:
         raise SettingsError(
-            f"{path} cannot be read ({error.strerror or error}); give a TOML with [recipe] and [mix]"
+            f"{path} cannot be read ({error.strerror or error}); "
+            "give a TOML with [recipe] and [mix]"
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error

@@ -7,14 +7,15 @@ gradient of ``W`` is never thought of. PEFT still owns the parameters: how they 
 and saved.
 
 Forming ``W + s·B·A`` and making one product with it is no slower, but a bfloat16 weight swallows
-what is less than half of its last place: a difference of a thousandth of ``W`` loses half of itself.
+what is less than half of its last place: a difference of a thousandth of ``W`` loses half of
+itself.
 """
 
 from types import MethodType
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from peft import PeftModel
 from peft.tuners.lora import Linear
 from torch import Tensor, nn
@@ -71,7 +72,8 @@ def unpacked(weight: Tensor, *state: Any) -> Tensor:
 def fuse(model: PeftModel) -> int:
     """Give every plain LoRA layer of a model this pass; returns how many.
 
-    Layers with dropout, DoRA or another variant keep PEFT's own.
+    Layers with dropout, DoRA or another variant, or over other packed weights than NF4 with doubly
+    quantised scales, keep PEFT's own.
     """
     layers = [module for module in model.modules() if _is_plain(module)]
     for layer in layers:
@@ -83,13 +85,21 @@ def _is_plain(module: Any) -> bool:
     is_lora = isinstance(module, Linear) or type(module).__name__ == "Linear4bit"
     if not is_lora or ADAPTER not in getattr(module, "lora_A", ()):
         return False
-    if not isinstance(module.lora_A, nn.ModuleDict) or module.use_dora[ADAPTER]:
+    if not isinstance(module.lora_A, nn.ModuleDict) or ADAPTER in module.lora_variant:
+        return False
+    if module.lora_bias[ADAPTER] or getattr(module, "fan_in_fan_out", False):
+        return False
+    state = getattr(module.get_base_layer().weight, "quant_state", None)
+    if state is not None and not (state.quant_type == "nf4" and state.nested):
         return False
     return isinstance(module.lora_dropout[ADAPTER], nn.Identity)
 
 
 def _forward(layer: Any, x: Tensor) -> Tensor:
     base = layer.get_base_layer()
+    if layer.disable_adapters or layer.merged:
+        plain: Tensor = base(x)
+        return plain
     a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
     if torch.is_autocast_enabled(x.device.type):
         x = x.to(torch.get_autocast_dtype(x.device.type))

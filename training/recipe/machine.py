@@ -63,7 +63,7 @@ def _cpu(config: RecipeConfig) -> tuple[Machine, RecipeConfig]:
         )
     method = "lora" if config.method == "auto" else config.method
     # Matrix units for bfloat16 (AMX) are twice as fast as 32 bits; without them it is slower.
-    fast = torch.cpu._is_amx_tile_supported() and method != "full"
+    fast = torch.cpu._is_amx_tile_supported() and method != "full"  # noqa: SLF001 - no public name
     config = msgspec.structs.replace(config, method=method)
     limited = config.time_budget or config.max_steps
     config = msgspec.structs.replace(

@@ -6,21 +6,38 @@ from typing import Any
 
 import torch
 import torch._functorch.config as functorch
+from accelerate import PartialState
 from peft import AdaLoraConfig, LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
-from .batching import MicroBatch
+from lsp_server.errors import SettingsError
+
+from ..data.samples import Sample
+from .batching import GRAIN, MicroBatch, micro_batches
 from .config import RecipeConfig
 from .fused import ADAPTER, fuse
-from .losses import FrozenHeadLoss, chunk_of, head_of
+from .losses import FrozenHeadLoss, head_of
+from .ranks import RankPlan
 
 
 def with_adapter(base: nn.Module, config: RecipeConfig, *, steps: int = 0) -> PeftModel:
     """A frozen base with the adapter that a configuration asks for, which changes nothing yet.
 
-    ``steps`` is the run's length, which AdaLoRA plans its ranks by.
+    ``steps`` is the run's length, which AdaLoRA plans its ranks by. Raises SettingsError for
+    ``full``, which is no adapter (see :func:`unfrozen`), and for modules that the base lacks.
     """
+    if config.method == "full":
+        raise SettingsError(
+            "the method 'full' changes the base itself, which no adapter holds; use 'lora'"
+        )
+    named = base.named_modules()
+    linears = {name.rpartition(".")[2] for name, it in named if isinstance(it, nn.Linear)}
+    if linears.isdisjoint(config.modules):
+        raise SettingsError(
+            f"recipe.modules: the base has none of {', '.join(config.modules)}; its own are "
+            f"{', '.join(sorted(linears - {'lm_head'}))}"
+        )
     torch.manual_seed(config.seed)
     shared: dict[str, Any] = {
         "lora_alpha": config.alpha * config.rank,
@@ -30,8 +47,8 @@ def with_adapter(base: nn.Module, config: RecipeConfig, *, steps: int = 0) -> Pe
     }
     if config.method == "adalora":
         lora: LoraConfig = AdaLoraConfig(
-            init_r=config.rank + config.rank // 2, target_r=config.rank, total_step=max(1, steps),
-            tinit=steps // 10, tfinal=steps // 5, **shared,
+            init_r=config.rank + (config.rank + 1) // 2, target_r=config.rank,
+            total_step=max(2, steps), tinit=steps // 10, tfinal=steps // 5, **shared,
         )  # fmt: skip
     else:
         lora = LoraConfig(r=config.rank, use_dora=config.method == "dora", **shared)
@@ -45,15 +62,25 @@ def unfrozen(base: nn.Module) -> nn.Module:
 
 
 def reset(model: PeftModel, *, seed: int) -> None:
-    """Start the adapter again, as :func:`with_adapter` does."""
+    """Start a LoRA again: it changes nothing, and its seed decides what it starts with.
+
+    DoRA and AdaLoRA remember more than their factors; make new ones of these.
+    """
+    config = model.peft_config[ADAPTER]
+    if config.use_dora or isinstance(config, AdaLoraConfig):
+        raise ValueError("only a LoRA can be started again; make a new adapter")
     torch.manual_seed(seed)
     for module in model.modules():
-        if isinstance(module, LoraLayer):
+        if isinstance(module, LoraLayer) and ADAPTER in module.lora_A:
             module.reset_lora_parameters(ADAPTER, init_lora_weights=True)
 
 
 class Trainee:
     """A model that is to learn; computes in bfloat16 on a GPU.
+
+    ``processes`` are those that train together, ``ranks`` is AdaLoRA's plan, None for any other
+    method. ``least_rows`` are those of a micro-batch: one row alone would be a shape of its own to
+    a compiler.
 
     ``compiled`` compiles each layer. Then ``kept`` is how much of what the layers make is kept for
     the backward pass, as a share of the memory that all of it would take; the rest is computed
@@ -65,10 +92,15 @@ class Trainee:
         self._causal = model.get_base_model() if isinstance(model, PeftModel) else model
         self._layers = self._causal.model.layers
         self.device: torch.device = self._causal.lm_head.weight.device
+        # Unless it is told so, accelerate sees no other processes on a CPU.
+        self.processes = PartialState(cpu=self.device.type == "cpu")
         self._head = head_of(self._causal)
-        self._chunk = chunk_of(self._causal.config.vocab_size, self.device)
+        self.ranks: RankPlan | None = None
         if isinstance(model, PeftModel):
             fuse(model)
+            if isinstance(model.peft_config[ADAPTER], AdaLoraConfig):
+                self.ranks = RankPlan(model)
+        self.least_rows = 2 if compiled else 1
         self._kept = kept
         if compiled:
             # So that the first layer is no special case, which would be compiled on its own.
@@ -82,6 +114,25 @@ class Trainee:
         """What learns."""
         return [it for it in self.model.parameters() if it.requires_grad]
 
+    def cut(
+        self,
+        samples: Iterable[Sample],
+        most_tokens: int,
+        *,
+        prompt_weight: float,
+        unlearned: frozenset[int] = frozenset(),
+    ) -> Iterator[MicroBatch]:
+        """Samples as the micro-batches that suit the device, there."""
+        for batch in micro_batches(
+            samples,
+            most_tokens=most_tokens,
+            grain=GRAIN[self.device.type],
+            prompt_weight=prompt_weight,
+            unlearned=unlearned,
+            least_rows=self.least_rows,
+        ):
+            yield batch.to(self.device)
+
     def states(self, batch: MicroBatch) -> Tensor:
         """What the output map reads at the batch's places, (N, width)."""
         with self._precision(), functorch.patch(activation_memory_budget=self._kept):
@@ -92,14 +143,14 @@ class Trainee:
     def logits(self, states: Tensor) -> Iterable[Tensor]:
         """Logits of states (N, width), chunk by chunk, each (n, vocabulary) in 32 bits."""
         with self._precision():
-            for part in states.split(self._chunk):
+            for part in states.split(self._head.chunk):
                 yield self._head(part).float()
 
     def losses(self, batch: MicroBatch) -> tuple[Tensor, Tensor]:
         """``Σ w·CE`` over a batch, and every ``CE`` (N,), in nats."""
         with self._precision():
             total, each = FrozenHeadLoss.apply(
-                self.states(batch), batch.targets, batch.weights, self._head, self._chunk
+                self.states(batch), batch.targets, batch.weights, self._head
             )
         return total, each
 
@@ -118,13 +169,14 @@ class Trainee:
     def at(self, scale: float) -> Iterator[None]:
         """The adapter at another strength for a while."""
         layers = [it for it in self.model.modules() if isinstance(it, LoraLayer)]
-        for layer in layers:
-            layer.scaling[ADAPTER] *= scale
+        trained = [layer.scaling[ADAPTER] for layer in layers]
+        for layer, own in zip(layers, trained, strict=True):
+            layer.scaling[ADAPTER] = own * scale
         try:
             yield
         finally:
-            for layer in layers:
-                layer.scaling[ADAPTER] /= scale
+            for layer, own in zip(layers, trained, strict=True):
+                layer.scaling[ADAPTER] = own
 
     def _precision(self) -> torch.autocast:
         gpu = self.device.type == "cuda"

@@ -14,8 +14,6 @@ from torch import Tensor
 
 from lsp_server.engine.healing import PieceIndex
 from training.data.samples import Sample, Tokenizer
-from training.recipe.batching import micro_batches
-from training.recipe.recipe import GRAIN
 from training.recipe.trainee import Trainee
 
 MOST_TOKENS = {"cuda": 65_536, "cpu": 4_096}
@@ -41,12 +39,11 @@ def score(trainee: Trainee, samples: Sequence[Sample], tokenizer: Tokenizer) -> 
     order = sorted(range(len(samples)), key=lambda number: len(samples[number].tokens))
     device = trainee.device
     trainee.model.eval()
-    cut = {"most_tokens": MOST_TOKENS[device.type], "grain": GRAIN[device.type]}
     position = 0
-    for batch in micro_batches([samples[it] for it in order], prompt_weight=0.0, **cut):
-        moved = batch.to(device)
-        logits = torch.cat(list(trainee.logits(trainee.states(moved))))
-        losses = torch.nn.functional.cross_entropy(logits, moved.targets, reduction="none")
+    ordered = [samples[number] for number in order]
+    for batch in trainee.cut(ordered, MOST_TOKENS[device.type], prompt_weight=0.0):
+        logits = torch.cat(list(trainee.logits(trainee.states(batch))))
+        losses = torch.nn.functional.cross_entropy(logits, batch.targets, reduction="none")
         likeliest = logits.argmax(-1).tolist()
         at = 0
         for _ in range(batch.rows):

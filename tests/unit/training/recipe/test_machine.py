@@ -1,0 +1,98 @@
+"""What a machine can run, and how."""
+
+from pathlib import Path
+
+import pytest
+
+from lsp_server.errors import SettingsError
+from tests.train_extra import torch
+from training.recipe.config import RecipeConfig
+from training.recipe.machine import CPU_MICRO_TOKENS, CPU_SECONDS, machine_for
+
+FREE = 8_000_000
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A file of a megabyte, of which nothing but the size is looked at."""
+    path = tmp_path / "base.gguf"
+    path.write_bytes(bytes(1_000_000))
+    return path
+
+
+@pytest.fixture
+def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+def with_gpu(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, free))
+
+
+def with_matrix_units(monkeypatch: pytest.MonkeyPatch, *, present: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: present)
+
+
+@pytest.mark.usefixtures("cpu")
+@pytest.mark.parametrize(
+    ("method", "units", "precision"),
+    [("lora", True, "bf16"), ("lora", False, "fp32"), ("auto", True, "bf16"),
+     ("full", True, "fp32"), ("dora", True, "bf16"), ("adalora", False, "fp32")],
+)  # fmt: skip
+def test_a_cpu_computes_in_what_it_is_fast_in(
+    monkeypatch: pytest.MonkeyPatch, base: Path, method: str, units: bool, precision: str
+) -> None:
+    with_matrix_units(monkeypatch, present=units)
+    machine, config = machine_for(RecipeConfig(method=method), base)
+    assert (machine.device.type, machine.precision) == ("cpu", precision)
+    assert not machine.compiled
+    assert config.method == ("lora" if method == "auto" else method)
+
+
+@pytest.mark.usefixtures("cpu")
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [({}, CPU_SECONDS), ({"time_budget": 5.0}, 5.0), ({"max_steps": 3}, 0.0)],
+)
+def test_a_cpu_trains_for_some_minutes_if_nobody_says_otherwise(
+    base: Path, limits: dict[str, float], seconds: float
+) -> None:
+    _, config = machine_for(RecipeConfig(**limits), base)
+    assert config.time_budget == seconds
+
+
+@pytest.mark.usefixtures("cpu")
+@pytest.mark.parametrize(("given", "found"), [(100, 100), (10**6, CPU_MICRO_TOKENS)])
+def test_a_cpu_takes_less_at_once(base: Path, given: int, found: int) -> None:
+    _, config = machine_for(RecipeConfig(micro_tokens=given), base)
+    assert config.micro_tokens == found
+
+
+@pytest.mark.usefixtures("cpu")
+def test_qlora_needs_a_gpu_and_says_what_to_do(base: Path) -> None:
+    with pytest.raises(SettingsError, match="--method lora"):
+        machine_for(RecipeConfig(method="qlora"), base)
+
+
+@pytest.mark.parametrize(
+    ("method", "free", "expected"),
+    [("auto", FREE + 1, ("lora", "bf16")), ("auto", FREE - 1, ("qlora", "nf4")),
+     ("lora", 1, ("lora", "bf16")), ("qlora", 10 * FREE, ("qlora", "nf4")),
+     ("full", 10 * FREE, ("full", "fp32"))],
+)  # fmt: skip
+def test_a_gpu_packs_a_base_that_would_half_fill_it(
+    monkeypatch: pytest.MonkeyPatch, base: Path, method: str, free: int, expected: tuple[str, str]
+) -> None:
+    with_gpu(monkeypatch, free)
+    machine, config = machine_for(RecipeConfig(method=method), base)
+    assert (config.method, machine.precision) == expected
+    assert machine.compiled
+    assert config.time_budget == 0
+
+
+def test_every_process_has_its_own_gpu(monkeypatch: pytest.MonkeyPatch, base: Path) -> None:
+    with_gpu(monkeypatch, FREE)
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    machine, _ = machine_for(RecipeConfig(), base)
+    assert machine.device == torch.device("cuda", 3)

@@ -1,0 +1,158 @@
+"""A trainee's losses are its model's own, in a batch or alone, compiled or not."""
+
+import shutil
+
+import msgspec
+import pytest
+
+from tests.train_extra import torch
+
+pytest.importorskip("peft")
+
+from peft.tuners.lora import LoraLayer
+from torch.nn.functional import cross_entropy
+from transformers import Starcoder2Config, Starcoder2ForCausalLM
+
+from lsp_server.errors import SettingsError
+from tests.tiny_trainee import RECIPE, tiny_base, tiny_material, tiny_samples, tiny_trainee, trained
+from training.data.samples import Sample
+from training.recipe.fused import fuse
+from training.recipe.recipe import losses_at
+from training.recipe.trainee import Trainee, reset, with_adapter
+
+SAMPLES = tiny_samples()
+
+
+def answer_losses(trainee: Trainee, samples: tuple[Sample, ...], most_tokens: int) -> list[float]:
+    """Every answer token's cross entropy, shortest sample first."""
+    found = []
+    for batch in trainee.cut(samples, most_tokens, prompt_weight=0.0):
+        _, each = trainee.losses(batch)
+        found += each.tolist()
+    return found
+
+
+def test_losses_are_those_of_the_plain_model() -> None:
+    model, expected = tiny_base(), []
+    for sample in sorted(SAMPLES, key=lambda it: len(it.tokens)):
+        tokens = torch.tensor(sample.tokens)
+        with torch.no_grad():
+            logits = model(input_ids=tokens[None]).logits[0]
+        each = cross_entropy(logits[:-1], tokens[1:], reduction="none")
+        expected += each[sample.answer - 1 :].tolist()
+    assert answer_losses(tiny_trainee(), SAMPLES, 96) == pytest.approx(expected, abs=1e-5)
+
+
+def test_padding_changes_no_loss() -> None:
+    trainee = tiny_trainee()
+    together, alone = (answer_losses(trainee, SAMPLES, most) for most in (1_000, 1))
+    assert together == pytest.approx(alone, abs=1e-5)
+    total, count = trainee.measured(list(trainee.cut(SAMPLES, 96, prompt_weight=0.0))).tolist()
+    assert count == len(alone) == 6 * len(SAMPLES)
+    assert total == pytest.approx(sum(alone), rel=1e-5)
+
+
+def test_measuring_leaves_dropout_on_for_the_next_step() -> None:
+    trainee = tiny_trainee(msgspec.structs.replace(RECIPE, dropout=0.5))
+    batches = list(trainee.cut(SAMPLES, 96, prompt_weight=0.0))
+    first, second = (trainee.measured(batches).tolist() for _ in range(2))
+    assert first == second
+    assert trainee.model.training
+
+
+def test_logits_come_in_pieces() -> None:
+    trainee = tiny_trainee()
+    (batch,) = trainee.cut(SAMPLES[:1], 96, prompt_weight=0.0)
+    logits = torch.cat(list(trainee.logits(trainee.states(batch))))
+    each = cross_entropy(logits, batch.targets, reduction="none")
+    assert each.tolist() == pytest.approx(answer_losses(trainee, SAMPLES[:1], 96), abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["lora", "dora", "adalora"])
+def test_a_new_adapter_changes_nothing_and_is_the_seeds(method: str) -> None:
+    plain = answer_losses(Trainee(tiny_base()), SAMPLES, 96)
+    weights = {}
+    for seed in (1, 1, 2):
+        config = msgspec.structs.replace(RECIPE, method=method, seed=seed)
+        trainee = tiny_trainee(config)
+        assert answer_losses(trainee, SAMPLES, 96) == pytest.approx(plain, abs=1e-4)
+        now = torch.cat([it.detach().flatten() for it in trainee.parameters])
+        if seed in weights:
+            assert torch.equal(weights[seed], now)
+        weights[seed] = now
+    assert not torch.equal(weights[1], weights[2])
+
+
+def test_an_adapter_starts_again() -> None:
+    trainee = tiny_trainee()
+    begun = []
+    for _ in range(2):
+        reset(trainee.model, seed=RECIPE.seed)
+        begun.append([it.detach().clone() for it in trainee.parameters])
+        trained(trainee=trainee)
+        assert not all(map(torch.equal, begun[0], trainee.parameters))
+    assert all(map(torch.equal, *begun))
+    reset(trainee.model, seed=RECIPE.seed)
+    plain = answer_losses(Trainee(tiny_base()), SAMPLES, 96)
+    assert answer_losses(trainee, SAMPLES, 96) == pytest.approx(plain, abs=1e-6)
+
+
+def test_what_remembers_more_is_not_started_again() -> None:
+    config = msgspec.structs.replace(RECIPE, method="dora")
+    with pytest.raises(ValueError, match="make a new adapter"):
+        reset(with_adapter(tiny_base(), config), seed=1)
+
+
+def scaling(trainee: Trainee) -> list[float]:
+    layers = (it for it in trainee.model.modules() if isinstance(it, LoraLayer))
+    return [layer.scaling["default"] for layer in layers]
+
+
+def test_the_adapter_at_other_strengths() -> None:
+    material = tiny_material(heldout=SAMPLES)
+    trainee = tiny_trainee()
+    trained(material, trainee=trainee)
+    before = scaling(trainee)
+    losses = losses_at([0.0, 0.7, 1.0], trainee, material, RECIPE)
+    base = answer_losses(Trainee(tiny_base()), SAMPLES, 96)
+    assert losses[0.0] == pytest.approx(sum(base) / len(base), rel=1e-4)
+    assert losses[1.0] < losses[0.7] < losses[0.0]
+    assert scaling(trainee) == before
+
+
+def test_full_is_no_adapter() -> None:
+    config = msgspec.structs.replace(RECIPE, method="full")
+    with pytest.raises(SettingsError, match="use 'lora'"):
+        with_adapter(tiny_base(), config)
+
+
+def test_starcoders_layers_learn_too() -> None:
+    config = Starcoder2Config(
+        vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=1,
+        num_attention_heads=4, num_key_value_heads=2, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    model = with_adapter(Starcoder2ForCausalLM(config), RECIPE)
+    assert fuse(model) == 6
+
+
+def test_modules_that_the_base_lacks_are_told() -> None:
+    config = msgspec.structs.replace(RECIPE, modules=("query", "key"))
+    with pytest.raises(SettingsError, match=r"recipe\.modules: .*query, key; its own are.* q_proj"):
+        with_adapter(tiny_base(), config)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch.compile trips over its own deprecations
+def test_compiled_layers_compute_the_same() -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs g++ on a CPU")
+    plain, compiled = tiny_trainee(), Trainee(with_adapter(tiny_base(), RECIPE), compiled=True)
+    (batch,) = compiled.cut(SAMPLES[:1], 96, prompt_weight=0.3)
+    assert len(batch.tokens) == 2  # of which one is padding
+    found = []
+    for trainee in (plain, compiled):
+        total, each = trainee.losses(batch)
+        total.backward()
+        gradients = [it.grad.flatten() for it in trainee.parameters]
+        found.append(torch.cat([each, *gradients]))
+    assert torch.allclose(*found, atol=1e-5)
+    torch._dynamo.reset()

@@ -1,0 +1,44 @@
+"""What is never learned from: its loss chooses the weights that are kept."""
+
+import math
+from collections.abc import Sequence
+
+from accelerate.utils import reduce
+from peft import PeftModel
+
+from .config import RecipeConfig
+from .material import Material
+from .trainee import Trainee
+
+
+class HeldOut:
+    """A material's held-out samples, cut once; every process measures its part of them."""
+
+    def __init__(self, trainee: Trainee, material: Material, config: RecipeConfig) -> None:
+        processes = trainee.processes
+        mine = material.heldout[processes.process_index :: processes.num_processes]
+        self._trainee = trainee
+        self._batches = list(trainee.cut(mine, config.micro_tokens, prompt_weight=0.0))
+
+    def loss(self) -> float:
+        """Mean cross entropy of all processes' answers, in nats per token."""
+        sums = self._trainee.measured(self._batches).float().to(self._trainee.device)
+        total, count = reduce(sums, "sum").tolist()
+        return float(total / max(count, 1.0))
+
+
+def losses_at(
+    scales: Sequence[float], trainee: Trainee, material: Material, config: RecipeConfig
+) -> dict[float, float]:
+    """Mean held-out loss of the trained adapter at other strengths, in nats per token.
+
+    Only the first one where nothing is held out, or where it is no LoRA.
+    """
+    if not material.heldout or not isinstance(trainee.model, PeftModel):
+        return {1.0: math.nan}
+    heldout = HeldOut(trainee, material, config)
+    losses = {}
+    for scale in scales:
+        with trainee.at(scale):
+            losses[scale] = heldout.loss()
+    return losses

@@ -1,0 +1,54 @@
+"""What a run is given: samples to learn from, and somebody who follows it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lsp_server.errors import TenonError
+
+from ..data.samples import Sample
+
+
+class TrainingCancelledError(TenonError):
+    """The user, or the system, asked a run to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEvent:
+    """What some steps came to.
+
+    ``loss`` and ``heldout`` are mean cross entropies of answers, in nats per token; ``heldout`` is
+    None where there is nothing held out. ``eta`` is in seconds.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    tokens_per_second: float
+    eta: float
+    heldout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a run learns from: ``samples(start, step)`` are endless, ``pass_size`` of them a pass.
+
+    ``unlearned`` are the control tokens that only a prompt holds; ``identity`` tells this material
+    and base from any other, so that no run goes on from another's checkpoint.
+    """
+
+    samples: Callable[[int, int], Iterator[Sample]]
+    pass_size: int
+    heldout: Sequence[Sample] = ()
+    unlearned: frozenset[int] = frozenset()
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Whoever follows a run: is told of its steps, may stop it, and says where it is saved."""
+
+    report: Callable[[TrainingEvent], None]
+    cancelled: Callable[[], bool] = lambda: False
+    checkpoint: Path | None = None
