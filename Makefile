@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check train-setup bench-serve bench-quant clean help
+.PHONY: demo test check train-setup demo-train bench-serve bench-quant bench-adapt bench-train clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -21,14 +21,27 @@ check: $(VENV)/.dev  ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-train-setup: $(VENV)/.serve  ## torch and what fine-tuning needs besides; tests of training run only with it
+train-setup: $(VENV)/.serve  ## torch and what training needs besides; tests of training run only with it
 	$(BIN)/tenon setup train
+
+demo-train: $(VENV)/.serve  ## learn this repository for a moment and show how the gate judges it (5 minutes)
+	@$(BIN)/python -c 'import torch, peft, datasketch, tree_sitter' 2>/dev/null || \
+		{ echo "demo-train needs what training needs: run make train-setup first"; exit 1; }
+	@echo "An adapter that is not promoted is no error here: a short run seldom wins for certain."
+	$(BIN)/tenon train . --time-budget 90 --gate-seconds 150 || [ $$? -eq 3 ]
 
 bench-serve: $(VENV)/.dev  ## measure the serving path; docs/benchmarks.md says how to read it
 	$(BIN)/python -m tests.benchmarks.serve
 
 bench-quant: $(VENV)/.dev  ## what the starter's layers cost in each type: size, reading, writing
 	$(BIN)/python -m tests.benchmarks.quantisation
+
+bench-adapt: $(VENV)/.dev  ## adapters on newer code, arm by arm: make bench-adapt BASE=model.gguf (GPU)
+	@[ -n "$(BASE)" ] || { echo "bench-adapt needs a model file: make bench-adapt BASE=model.gguf"; exit 1; }
+	$(BIN)/python -m tests.benchmarks.adapt $(BASE) adapt.jsonl
+
+bench-train: $(VENV)/.dev  ## tokens/s and memory beside transformers and PEFT (GPU)
+	$(BIN)/python -m tests.benchmarks.training_speed --json training-speed.json
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

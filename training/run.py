@@ -6,57 +6,43 @@ background work; a user's completions go first.
 
 import asyncio
 import gc
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 import torch
 
-from lsp_server.completion.budget import budget_for
-from lsp_server.completion.engine import EngineInfo
-from lsp_server.engine.client import HttpEngine
-from lsp_server.errors import ModelError
-from lsp_server.store.adapter_manifest import FILE, GATE, PEFT, AdapterFacts, base_identity
+from lsp_server.errors import AdapterError, SettingsError
+from lsp_server.store.adapter_manifest import FILE, GATE, PEFT, AdapterFacts
 from lsp_server.store.adapters import AdapterRegistry
-from lsp_server.store.models import InstalledModel, ModelStore
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
 from lsp_server.store.runs import EventLog, Run, RunLock, RunStore
 
 from .adapter.export import export_lora
 from .base.loading import load_base
-from .base.tokenizer import TextTokenizer
 from .curation.ledger import Ledger
 from .evaluation.engines import shared_engine
 from .gate.judge import Trial, judge
 from .gate.report import GateReport, Limits
 from .gate.scoring import TimeBudget
+from .interruption import Interruption, interruptible
 from .outlines.extraction_cache import ExtractionCache
-from .preparation import Prepared, Terms, prepare
+from .preparation import Prepared, prepare
 from .recipe.config import RecipeConfig, TrainConfig
 from .recipe.machine import Machine, machine_for
-from .recipe.recipe import (
-    TrainingCancelledError,
-    TrainingEvent,
-    Watcher,
-    losses_at,
-    steps_of,
-    train,
-)
+from .recipe.recipe import TrainingEvent, Watcher, losses_at, steps_of, train
 from .recipe.trainee import Trainee, with_adapter
+from .served import ServedBase, ask_served, check_still_served
 
-LATENCY_TARGET_MS = 600.0
-"""What the server aims at: the budgets that samples and questions are cut to follow from it."""
-ENDS = ("<|endoftext|>", "<｜end▁of▁sentence｜>", "</s>", "<eos>", "▁<EOT>")
-"""What ends an answer, family by family; the first one that a vocabulary and its format have."""
-CHECKED_TEXTS = 8
 GATE_SECONDS = 420.0
 SCALES = (0.5, 0.75, 1.0)
-"""What an adapter is tried at on the code that chose its checkpoint, which is none of the gate's."""
+"""What an adapter is tried at on the code that chose its checkpoint, which the gate never asks."""
+NO_ADAPTER = ("full", "dora")
+"""Methods whose result no engine can serve beside its base."""
+CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +65,15 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What a run is about, once it is known."""
+    """What a run is about, once it is known; ``begin`` tells of a stage, unless it is cancelled."""
 
     run: Run
     store: RepositoryStore
     prepared: Prepared
-    info: EngineInfo
-    model: InstalledModel
+    base: ServedBase
     recipe: RecipeConfig
-    cancelled: Callable[[], bool]
+    cancelled: Interruption
+    begin: Callable[[str], None]
 
     @property
     def candidate(self) -> Path:
@@ -106,69 +92,69 @@ class TrainingRun:
     limits: Limits = field(default_factory=Limits)
 
     def prepared(self, ledger: Ledger) -> Prepared:
-        """Only what would be learnt from, and what was left out. Trains nothing, keeps nothing."""
+        """Only what would be learnt from, and what was left out. Trains nothing, keeps no run."""
         store = RepositoryStore.of(self.paths, self.root)
-        info, model = asyncio.run(self._engine())
+        base = asyncio.run(self._ask_base(self.listener.stage))
         with _cache(store) as cache:
-            return self._prepare(info, model, ledger, cache)
+            return self._prepare(base, ledger, cache, self.listener.stage)
 
     def execute(self) -> Outcome:
-        """Train, judge, publish; raises TrainingCancelledError, RunBusyError, other TenonErrors.
+        """Train, judge, publish; raises RunCancelledError, RunBusyError, other TenonErrors.
 
         The adapter serves from then on if the gate says so; whatever happens before that leaves the
-        store as it was.
+        store's adapters as they were. For the main thread: it listens to signals.
         """
+        if self.config.recipe.method in NO_ADAPTER:
+            raise SettingsError(
+                f"the method {self.config.recipe.method!r} makes no adapter that could serve; "
+                "leave --method out, or use lora"
+            )
         store = RepositoryStore.of(self.paths, self.root)
-        with RunLock(store), _cancelled_by_signals() as cancelled:
-            info, model = asyncio.run(self._engine())
-            machine, recipe = machine_for(self.config.recipe, model.path)
+        with interruptible() as cancelled, RunLock(store):
+
+            def tell(stage: str) -> None:
+                cancelled.check()
+                self.listener.stage(stage)
+
+            base = asyncio.run(self._ask_base(tell))
+            machine, recipe = machine_for(self.config.recipe, base.model.path)
             run = RunStore(store).begin(msgspec.toml.encode(self.config))
             with EventLog(run.events) as events:
+
+                def begin(stage: str) -> None:
+                    tell(stage)
+                    events.tell({"kind": "stage", "stage": stage})
+
                 with Ledger(run.samples) as ledger, _cache(store) as cache:
-                    prepared = self._prepare(info, model, ledger, cache)
-                job = _Job(run, store, prepared, info, model, recipe, cancelled)
+                    prepared = self._prepare(base, ledger, cache, begin)
+                job = _Job(run, store, prepared, base, recipe, cancelled, begin)
                 scale = self._train(job, machine, events)
                 report = asyncio.run(self._judged(job, scale))
                 events.tell({"kind": "verdict", "verdict": report.verdict})
             return self._publish(job, report)
 
-    async def _engine(self) -> tuple[EngineInfo, InstalledModel]:
+    async def _ask_base(self, begin: Callable[[str], None]) -> ServedBase:
         """What serves, and its file, which is trained over."""
-        self.listener.stage("asking the engine which model it serves")
-        async with shared_engine(self.paths, lambda _entry: None) as engine:
-            info = await engine.ask_info()
-            model = ModelStore(self.paths).find(info.model)
-            if model is None or model.sha256 != info.sha256:
-                raise ModelError(
-                    f"the engine serves {info.model}, which is no model of this machine's store; "
-                    "choose one with `tenon models use`"
-                )
-            tokenizer = TextTokenizer.read(model.path)
-            texts = _texts(self.root)
-            tokenizer.check_against(texts, await engine.tokenize(texts))
-        return info, model
+        begin("asking the engine which model it serves")
+        async with shared_engine(self.paths, lambda entry: begin(entry.arriving)) as engine:
+            return await ask_served(engine, self.paths, self.root)
 
     def _prepare(
-        self, info: EngineInfo, model: InstalledModel, ledger: Ledger, cache: ExtractionCache
+        self, base: ServedBase, ledger: Ledger, cache: ExtractionCache, begin: Callable[[str], None]
     ) -> Prepared:
-        tokenizer = TextTokenizer.read(model.path)
-        budget = budget_for(info, LATENCY_TARGET_MS)
-        ends = [token for token in ENDS if token in tokenizer.ids and token in info.fim.stops]
-        if not ends:
-            raise ModelError(f"it is not known which token ends an answer of {info.model}")
-        terms = Terms(info.fim, tokenizer, budget, tokenizer.ids[ends[0]])
         return prepare(
-            self.root, terms, self.config.mix, ledger=ledger, cache=cache,
-            seed=self.config.recipe.seed, told=self.listener.stage,
+            self.root, base.terms, self.config.mix, ledger=ledger, cache=cache,
+            seed=self.config.recipe.seed, told=begin,
         )  # fmt: skip
 
     def _train(self, job: _Job, machine: Machine, events: EventLog) -> float:
         """Leave a candidate in the run's folder; returns the scale that suits it best."""
-        self.listener.stage(f"loading {job.model.name}")
+        model = job.base.model
+        job.begin(f"loading {model.name}")
         if machine.threads:
             torch.set_num_threads(machine.threads)
-        base = load_base(job.model.path, machine.precision, machine.device)
-        material = job.prepared.material()
+        base = load_base(model.path, machine.precision, machine.device)
+        material = job.prepared.material(job.base.identity)
         adapted = with_adapter(base, job.recipe, steps=steps_of(material.pass_size, job.recipe))
         trainee = Trainee(adapted, compiled=machine.compiled, kept=machine.kept)
 
@@ -176,43 +162,36 @@ class TrainingRun:
             events.tell({"kind": "step", **asdict(event)})
             self.listener.event(event)
 
-        self.listener.stage("training")
-        job.run.checkpoints.mkdir(parents=True, exist_ok=True)
-        checkpoint = job.run.checkpoints / "checkpoint.pt"
+        job.begin("training")
+        checkpoint = checkpoint_of(job.run, RunStore(job.store))
         train(trainee, material, job.recipe, Watcher(report, job.cancelled, checkpoint))
-        self.listener.stage("choosing the adapter's scale")
+        job.begin("choosing the adapter's scale")
         losses = losses_at(SCALES, trainee, material, job.recipe)
         job.run.candidate.mkdir(parents=True, exist_ok=True)
         adapted.save_pretrained(job.run.candidate / PEFT)
-        export_lora(adapted, job.model.path, job.candidate)
+        export_lora(adapted, model.path, job.candidate)
         checkpoint.unlink(missing_ok=True)
         return min(losses, key=losses.__getitem__)
 
     async def _judged(self, job: _Job, scale: float) -> GateReport:
         """What the engine says of the candidate; raises TrainingCancelledError."""
         gc.collect()
-        self.listener.stage("judging")
-        active = AdapterRegistry(job.store).active(_identity(self.paths, job.info))
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # the engine's model may need the room
+        job.begin("judging")
         trial = Trial(
             newer=job.prepared.newer,
             general=job.prepared.general,
             candidate=job.candidate,
             budget=job.prepared.dataset.budget,
-            current=(active.adapter.path, active.scale) if active else None,
+            current=_current(job),
             scales=(scale,),
             limits=self.limits,
             within=TimeBudget(self.gate_seconds or None),
         )
         async with shared_engine(self.paths, lambda _entry: None) as engine:
-            await _serves(engine, job.model)
-            judging = asyncio.create_task(judge(engine, trial, self.listener.judged))
-            while not judging.done():
-                await asyncio.wait([judging], timeout=0.2)
-                if job.cancelled() and not judging.done():
-                    judging.cancel()
-                    await asyncio.gather(judging, return_exceptions=True)
-                    raise TrainingCancelledError("training was cancelled")
-            return judging.result()
+            await check_still_served(engine, job.base)
+            return await job.cancelled.unless(judge(engine, trial, self.listener.judged))
 
     def _publish(self, job: _Job, report: GateReport) -> Outcome:
         (job.run.candidate / GATE).write_bytes(msgspec.json.format(msgspec.json.encode(report)))
@@ -220,9 +199,9 @@ class TrainingRun:
         facts = AdapterFacts(
             repository=job.store.name,
             commit=job.prepared.holdout.commit or job.prepared.commit,
-            base=_identity(self.paths, job.info),
-            base_name=job.model.name,
-            fim_format=job.info.fim.name,
+            base=job.base.identity,
+            base_name=job.base.model.name,
+            fim_format=job.base.info.fim.name,
             recipe=msgspec.to_builtins(msgspec.structs.replace(self.config, recipe=job.recipe)),
             data_sha256=job.prepared.data_sha256,
             rank=job.recipe.rank,
@@ -237,27 +216,26 @@ class TrainingRun:
         return Outcome(adapter.id, report, job.run.folder)
 
 
-async def _serves(engine: HttpEngine, model: InstalledModel) -> None:
-    """Raises ModelError if somebody switched the engine's model while it was trained over."""
-    now = await engine.ask_info()
-    if now.sha256 != model.sha256:
-        raise ModelError(
-            f"the engine serves {now.model} by now, and the adapter was trained over {model.name}; "
-            "switch back and run `tenon train` again"
-        )
+def checkpoint_of(run: Run, runs: RunStore) -> Path:
+    """Where a run saves itself, with what the newest run that was killed or cancelled left there.
+
+    Training goes on from it if it is of the same base, samples and settings, and else begins anew.
+    """
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    own = run.checkpoints / CHECKPOINT
+    former = (it.checkpoints / CHECKPOINT for it in runs.all() if it.id != run.id)
+    if left := next((path for path in former if path.is_file()), None):
+        left.replace(own)
+    return own
 
 
-def _identity(paths: StorePaths, info: EngineInfo) -> str:
-    return base_identity(ModelStore(paths), info.model, info.sha256)
-
-
-def _texts(root: Path) -> list[str]:
-    """Some of the repository's own text, to compare tokenizers on."""
-    found: list[str] = []
-    for path in sorted(root.rglob("*.*"))[:2_000]:
-        if len(found) < CHECKED_TEXTS and path.suffix in {".py", ".md", ".ts", ".go", ".rs", ".c"}:
-            found.append(path.read_text(encoding="utf-8", errors="ignore")[:4_000])
-    return found or ["def main() -> None:\n    pass\n"]
+def _current(job: _Job) -> tuple[Path, float] | None:
+    """The adapter that serves, and its scale; None too where it is of another base, or damaged."""
+    try:
+        active = AdapterRegistry(job.store).active(job.base.identity)
+    except AdapterError:
+        return None
+    return (active.adapter.path, active.scale) if active else None
 
 
 @contextmanager
@@ -265,20 +243,3 @@ def _cache(store: RepositoryStore) -> Iterator[ExtractionCache]:
     store.ensure()
     with ExtractionCache(store.cache / "outlines.sqlite") as cache:
         yield cache
-
-
-@contextmanager
-def _cancelled_by_signals() -> Iterator[Callable[[], bool]]:
-    """Whether SIGINT or SIGTERM came; a second SIGINT is Python's own KeyboardInterrupt."""
-    asked: list[int] = []
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {it: signal.signal(it, ask) for it in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

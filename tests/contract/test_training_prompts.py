@@ -8,17 +8,27 @@ import pytest
 from gguf import GGUFReader
 
 import lsp_server
+from lsp_server.completion.budget import budget_for
+from lsp_server.completion.engine import EngineInfo
+from lsp_server.completion.provider import CompletionProvider, Query
 from lsp_server.engine.encode import heal, segment_tokens
 from lsp_server.engine.llama import Backend
 from lsp_server.engine.runtime import Runtime, RuntimeOptions, Served
 from lsp_server.prompt.assemble import Snippet, Source, assemble
 from lsp_server.prompt.formats import FORMATS
 from lsp_server.prompt.window import Budget
+from lsp_server.store.files import RepositoryFile
+from lsp_server.store.index import RepositoryIndex
+from tests.fakes import FakeEngine
 from tests.starter import starter_file
 from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
-from training.artefact import END
+from training.base.tokenizer import TextTokenizer
+from training.curation.curate import CuratedFile
+from training.data.dataset import Codebase, Dataset, SampleMix, TrainingFile
 from training.data.samples import fim_sample
-from training.tokenizer import TextTokenizer
+from training.outlines.outline import outline
+from training.served import LATENCY_TARGET_MS
+from training.starter.artefact import END
 
 STARTER = FORMATS["tenon-starter"]
 PACKAGE = Path(lsp_server.__file__).parent
@@ -110,3 +120,63 @@ def test_lines_cost_the_same_tokens(runtime, tokenizer):
 def test_the_answers_end_is_where_the_engine_stops(runtime):
     assert runtime.special(END) in runtime.vocabulary.ends
     assert END in STARTER.stops
+
+
+class RecordingEngine(FakeEngine):
+    """Counts with the model's own vocabulary, and answers nothing."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(info=EngineInfo("starter", STARTER, 2048, 900.0, 60.0))
+        self.count = count_by(runtime)
+
+    async def count_tokens(self, texts):
+        return self.count(texts)
+
+
+def repository(tokenizer: TextTokenizer, engine: RecordingEngine) -> Dataset:
+    """Samples of this very package, each as large and with as much context as when it serves."""
+    paths = (
+        path for room in ("prompt", "completion") for path in sorted((PACKAGE / room).iterdir())
+    )
+    texts = {f"lsp_server/{path.parent.name}/{path.name}": path.read_text(encoding="utf-8")
+             for path in paths if path.suffix == ".py"}  # fmt: skip
+    files = [RepositoryFile(path, "python", text, "", 0.0) for path, text in texts.items()]
+    outlines = [(file, outline(file.text)) for file in files]
+    return Dataset(
+        Codebase(
+            "tenon",
+            [TrainingFile(CuratedFile.of(file, found)) for file, found in outlines if found],
+            RepositoryIndex.of_files(files),
+        ),
+        None,
+        SampleMix(context=1.0, replay=0.0, smallest=1.0),
+        STARTER,
+        budget_for(engine.served, LATENCY_TARGET_MS),
+        tokenizer,
+        tokenizer.ids[END],
+    )
+
+
+async def test_a_datasets_sample_is_what_the_provider_asks_for_at_its_cursor(runtime, tokenizer):
+    engine = RecordingEngine(runtime)
+    dataset = repository(tokenizer, engine)
+    provider = CompletionProvider()
+    compared = with_others = with_own = 0
+    for number in range(40):
+        example, sample = dataset.example(number), dataset.sample(number)
+        source = Source(example.before, example.after, example.path, example.repository)
+        query = Query(f"file:///{number}", source, False, index=dataset.repository.index)
+        asked = len(engine.requests)
+        await provider.complete(query, engine)
+        if len(engine.requests) == asked:
+            continue  # the server does not complete at such a place
+        kept, required = heal(runtime, segment_tokens(runtime, engine.requests[-1].prompt.segments))
+        assert list(sample.tokens[: sample.answer]) == kept, example
+        answer = runtime.vocabulary.tokenize(required.decode() + example.middle)
+        assert list(sample.tokens[sample.answer :]) == [*answer, runtime.special(END)]
+        compared += 1
+        with_others += any(snippet.path != example.path for snippet in example.snippets)
+        with_own += any(snippet.path == example.path for snippet in example.snippets)
+    assert compared > 30
+    assert with_others > 20
+    assert with_own > 3

@@ -2,8 +2,8 @@
 
 import argparse
 import json
-import logging
-import os
+import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +21,7 @@ from ..curation.ledger import Ledger
 from ..data.exports import FORMS, Layout, export
 from ..data.identifiers import identifier_report
 from ..gate.table import as_table
+from ..interruption import RunCancelledError
 from ..preparation import Prepared
 from ..recipe.config import Method, TrainConfig, read_config
 from ..recipe.recipe import steps_of
@@ -30,17 +31,28 @@ from .train_progress import Lines, Live
 EXAMPLES = 5
 """Samples that a dry run shows."""
 SHOWN_CHARACTERS = 200
+SHOWN_NAMES = 10
+NOT_PROMOTED = 3
+EPILOG = f"""exit status:
+  0    the adapter was promoted: it serves the repository from now on (or --dry-run is done)
+  {NOT_PROMOTED}    it was not promoted: what served before goes on serving
+  1    nothing was trained, or it failed; the message says what to do
+  2    wrong usage
+  130  cancelled with Ctrl+C (143: with SIGTERM); what served before goes on serving
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the repository and what is laid over the recipe."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
     add = parser.add_argument
     add("repo", metavar="REPO", nargs="?", type=Path, default=Path(), help="its folder (here)")
-    add("--config", metavar="TOML", type=Path, help="[recipe] and [mix], as docs/training.md says")
+    add("--config", metavar="TOML", type=Path, help="a TOML with [recipe] and [mix]; README names their fields")
     add("--method", choices=get_args(Method), help="how the adapter is trained")
     add("--max-steps", metavar="N", type=int, help="optimiser steps at most")
-    add("--time-budget", metavar="SECONDS", type=float, help="training ends after so long")
-    add("--gate-seconds", metavar="SECONDS", type=float, help="time to judge the adapter in")
+    add("--time-budget", metavar="SECONDS", type=_seconds, help="training ends after so long")
+    add("--gate-seconds", metavar="SECONDS", type=_seconds, help="time to judge it in (0: any)")
     add("--dry-run", action="store_true", help="show what would be learnt; train nothing")
     add("--export", choices=sorted(FORMS), help="with --dry-run: write the samples as JSONL")
     add("--output", metavar="FILE", type=Path, help="where --export writes")
@@ -48,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train and tell the verdict: 0 promoted, 3 trained and not promoted."""
+    """Train and tell the verdict; returns what :data:`EPILOG` says, raises what failed."""
     root = options.repo.absolute()
     if not root.is_dir():
         raise SettingsError(f"there is no folder {root}; give the repository's root")
@@ -56,22 +68,25 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError("--export and --output belong together")
     if options.export and not options.dry_run:
         raise SettingsError("--export goes with --dry-run: it writes what would be learnt")
-    _quiet()
     config = _config(options)
     if options.dry_run:
         return _dry_run(root.resolve(), config, options)
-    console = Console(stderr=options.json, highlight=False, soft_wrap=True)
-    with _display(console) as listener:
-        job = TrainingRun(root.resolve(), StorePaths.default(), config, listener)
-        if options.gate_seconds is not None:
-            job = replace(job, gate_seconds=options.gate_seconds)
-        outcome = job.execute()
+    console = _console(stderr=options.json)
+    try:
+        with _display(console) as listener:
+            job = TrainingRun(root.resolve(), StorePaths.default(), config, listener)
+            if options.gate_seconds is not None:
+                job = replace(job, gate_seconds=options.gate_seconds)
+            outcome = job.execute()
+    except RunCancelledError as error:
+        print(f"tenon: {error}", file=sys.stderr)
+        return error.status
     if options.json:
         print(json.dumps(_result(outcome)))
     else:
         console.print(as_table(outcome.report))
         console.print(_sentence(outcome))
-    return 0 if outcome.report.promoted else 3
+    return 0 if outcome.report.promoted else NOT_PROMOTED
 
 
 def _config(options: argparse.Namespace) -> TrainConfig:
@@ -90,20 +105,21 @@ def _config(options: argparse.Namespace) -> TrainConfig:
 
 
 def _dry_run(root: Path, config: TrainConfig, options: argparse.Namespace) -> int:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    with Ledger() as ledger:
-        job = TrainingRun(root, StorePaths.default(), config, Listener(stage=console.print))
-        prepared = job.prepared(ledger)
+    console = _console(stderr=True)
+    with Ledger() as ledger, _display(console) as listener:
+        prepared = TrainingRun(root, StorePaths.default(), config, listener).prepared(ledger)
     dataset = prepared.dataset
     if options.export:
-        count = round(config.recipe.passes * dataset.pass_size)
+        count = math.ceil(config.recipe.passes * dataset.pass_size)
         layout = Layout(dataset.fim, dataset.budget, dataset.tokenizer.count)
         written = export(map(dataset.example, range(count)), options.output, options.export, layout)
-        console.print(f"{options.output}: {written.written} samples, left out {written.left_out}")
+        console.print(f"{options.output}: {written.written} samples")
+        for reason, number in written.left_out.items():
+            console.print(f"left out: {number} ({reason})")
     if options.json:
         print(json.dumps(_plan(prepared, config)))
     else:
-        _show(prepared, config, Console(highlight=False, soft_wrap=True))
+        _show(prepared, config, _console(stderr=False))
     return 0
 
 
@@ -139,8 +155,7 @@ def _show(prepared: Prepared, config: TrainConfig, console: Console) -> None:
     console.print(
         f"{plan['files']} files, {plan['pairs']} docstring/implementation pairs, "
         f"{plan['samples']} samples a pass, {plan['steps']} steps\n"
-        f"held out: {held['lines']} of {held['of']} lines ({held['split']}), {held['spans']} spans",
-        markup=False,
+        f"held out: {held['lines']} of {held['of']} lines ({held['split']}), {held['spans']} spans"
     )
     table = Table("left out", "why", "how many", "for example")
     for entry in plan["rejected"]:
@@ -149,11 +164,11 @@ def _show(prepared: Prepared, config: TrainConfig, console: Console) -> None:
     console.print(table)
     for it in plan["examples"]:
         console.rule(f"{it['kind']} in {it['path']}")
-        console.print(it["before"], end="", markup=False)
-        console.print(it["middle"] or "(nothing)", end="", style="bold green", markup=False)
-        console.print(it["after"], markup=False)
+        console.print(it["before"], end="")
+        console.print(it["middle"] or "(nothing)", end="", style="bold green")
+        console.print(it["after"])
     broken = Table("name", "times", "tokens")
-    for name in plan["identifiers"][:10]:
+    for name in plan["identifiers"][:SHOWN_NAMES]:
         broken.add_row(name["name"], str(name["occurrences"]), str(name["pieces"]))
     console.print(broken)
 
@@ -172,7 +187,7 @@ def _sentence(outcome: Outcome) -> str:
         return f"Adapter {outcome.adapter} serves this repository from now on."
     return (
         f"Adapter {outcome.adapter} was not promoted; what served before goes on serving. It is "
-        "kept for a look."
+        f"kept for a look, and what the run said is in {outcome.run}."
     )
 
 
@@ -185,8 +200,17 @@ def _display(console: Console) -> Iterator[Listener]:
         yield live.listener
 
 
-def _quiet() -> None:
-    """Libraries that speak up at import, about kernels that nobody asked for."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+def _console(*, stderr: bool) -> Console:
+    """Paths and code are printed as they are: ``[id]`` in one is no colour."""
+    return Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+
+
+def _seconds(text: str) -> float:
+    """A number of seconds, 0 or more."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, 0 or more")
+    return seconds

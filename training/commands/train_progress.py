@@ -31,20 +31,20 @@ class Lines:
         self.listener = Listener(self._stage, self._event, self._judged)
 
     def _stage(self, text: str) -> None:
-        self._console.print(text, markup=False)
+        self._console.print(text)
 
     def _event(self, event: TrainingEvent) -> None:
-        self._console.print(sentence(event), markup=False)
+        self._console.print(sentence(event))
 
     def _judged(self, step: str, done: int, total: int) -> None:
         tenth = 10 * done // max(1, total)
         if (step, tenth) != self._told:
             self._told = (step, tenth)
-            self._console.print(f"{step}: {done} of {total} spans", markup=False)
+            self._console.print(f"{step}: {done} of {total} spans")
 
 
 class Live:
-    """One bar for the stage that runs; the stages that ended stay above it."""
+    """One bar for the stage that runs, below the names of those that ended."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -69,6 +69,8 @@ class Live:
         self._progress.stop()
 
     def _stage(self, text: str) -> None:
+        if ended := self._progress.tasks[0].description:
+            self._console.print(f"done: {ended}")
         self._progress.reset(self._task, description=text, total=None, detail="")
 
     def _event(self, event: TrainingEvent) -> None:

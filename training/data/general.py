@@ -16,7 +16,7 @@ from ..curation.curate import CuratedFile
 from ..evaluation.examples import FimExample
 from ..outlines.outline import outline
 from .dataset import Codebase, TrainingFile
-from .spans import choose
+from .spans import Middle, choose
 
 NAME = "cpython"
 MOST_CHARACTERS = 60_000
@@ -46,23 +46,31 @@ def replayed(folder: Path | None = None) -> Codebase | None:
 
 
 def asked(count: int, seed: int, folder: Path | None = None) -> list[tuple[FimExample, str]]:
-    """At most ``count`` holes in modules that are never replayed, with their kinds."""
+    """At most ``count`` different holes in modules that are never replayed, with their kinds."""
     random = Random(seed)
-    found = []
     files = list(library_files(folder))[1::2]
     random.shuffle(files)
-    for file in files[:count] * -(-count // max(1, len(files))):
+    found: dict[str, tuple[FimExample, str]] = {}
+    each = -(-count // max(1, len(files)))
+    for file in files:
+        if len(found) >= count:
+            break
         cut = outline(file.text)
         if cut is None:
             continue
-        middle = choose(cut, random, ASKED)
-        example = FimExample(
-            id=f"{file.path}:{middle.start}-{middle.end}",
-            prefix=file.text[: middle.start],
-            suffix=file.text[middle.end :],
-            middle=file.text[middle.start : middle.end],
-            path=file.path,
-            repository=NAME,
-        )
-        found.append((example, middle.kind))
-    return found[:count]
+        for middle in (choose(cut, random, ASKED) for _ in range(each)):
+            example = _example(file, middle)
+            if example.middle:
+                found[example.id] = (example, middle.kind)
+    return list(found.values())[:count]
+
+
+def _example(file: RepositoryFile, middle: Middle) -> FimExample:
+    return FimExample(
+        id=f"{file.path}:{middle.start}-{middle.end}",
+        prefix=file.text[: middle.start],
+        suffix=file.text[middle.end :],
+        middle=file.text[middle.start : middle.end],
+        path=file.path,
+        repository=NAME,
+    )

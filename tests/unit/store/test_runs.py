@@ -106,3 +106,10 @@ def test_another_process_of_the_same_number_is_not_the_holder():
     me = psutil.Process()
     assert Holder(me.pid, me.create_time()).is_alive
     assert not Holder(me.pid, me.create_time() - 3600).is_alive
+
+
+def test_two_runs_that_begin_within_one_second(repository):
+    store = RunStore(repository)
+    first = store.begin(b"", NOON + timedelta(milliseconds=100))
+    second = store.begin(b"", NOON + timedelta(milliseconds=900))
+    assert store.all() == [second, first]

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -147,8 +148,15 @@ def test_help_tells_the_formats(capsys):
 
 
 def test_it_needs_nothing_of_the_train_extra(data):
-    main(["eval", data, "--arm", "base+ctx"])
-    assert not {"transformers", "peft"} & sys.modules.keys()
+    # In a process of its own: here, other tests have imported everything.
+    code = (
+        "import sys; from lsp_server.cli import main; main(sys.argv[1:]); "
+        "sys.exit(bool({'torch', 'transformers', 'peft'} & sys.modules.keys()))"
+    )
+    command = [sys.executable, "-c", code, "eval", data, "--arm", "base+ctx"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "brings nothing of other files" in done.stderr
+    assert done.returncode == 0
 
 
 def test_what_the_train_extra_would_bring_is_named(capsys, monkeypatch):

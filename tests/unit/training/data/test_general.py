@@ -1,0 +1,62 @@
+"""Code of nobody's repository: what is replayed is never asked."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.git_repositories import code
+
+pytest.importorskip("datasketch", reason="needs the train extra: run `tenon setup train`")
+
+from training.data.general import MOST_CHARACTERS, asked, library_files, replayed
+
+
+def library(folder: Path, modules: int) -> Path:
+    for number in range(modules):
+        (folder / f"module{number}.py").write_text(code(f"function{number}", 8))
+    (folder / "_private.py").write_text(code("private", 8))
+    (folder / "large.py").write_text(code("large", 8) + "#" * MOST_CHARACTERS)
+    return folder
+
+
+def test_private_and_large_modules_are_left_out(tmp_path: Path):
+    found = list(library_files(library(tmp_path, 3)))
+    assert [file.path for file in found] == [f"Lib/module{number}.py" for number in range(3)]
+    assert {file.language for file in found} == {"python"}
+
+
+def test_what_is_replayed_is_never_asked(tmp_path: Path):
+    library(tmp_path, 9)
+    code_base = replayed(tmp_path)
+    assert code_base is not None
+    learnt = {file.curated.file.path for file in code_base.files}
+    questions = asked(40, 1, tmp_path)
+    asked_of = {example.path for example, _ in questions}
+    assert len(learnt) == 5
+    assert len(asked_of) == 4
+    assert not learnt & asked_of
+
+
+def test_questions_are_different_holes_with_something_in_them(tmp_path: Path):
+    texts = {file.path: file.text for file in library_files(library(tmp_path, 9))}
+    questions = asked(30, 1, tmp_path)
+    assert 20 < len(questions) <= 30
+    assert len({example.id for example, _ in questions}) == len(questions)
+    for example, kind in questions:
+        assert kind in {"line", "line_end"}
+        assert example.middle
+        assert example.prefix + example.middle + example.suffix == texts[example.path]
+    assert questions == asked(30, 1, tmp_path)
+    assert questions != asked(30, 2, tmp_path)
+
+
+def test_there_is_nothing_where_there_is_no_library_as_source(tmp_path: Path):
+    assert replayed(tmp_path) is None
+    assert asked(10, 1, tmp_path) == []
+
+
+def test_this_interpreters_own_library_is_enough():
+    code_base = replayed()
+    assert code_base is not None
+    assert len(code_base.files) > 30
+    assert len(asked(50, 1)) == 50

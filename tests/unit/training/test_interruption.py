@@ -1,0 +1,66 @@
+"""Signals during a run, sent to this very process."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
+from training.interruption import RunCancelledError, interruptible
+from training.recipe.recipe import TrainingCancelledError
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_noted_and_becomes_the_exit_status(number: signal.Signals, status: int):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    noted = []
+
+    def run() -> None:
+        with interruptible() as cancelled:
+            cancelled.check()
+            os.kill(os.getpid(), number)
+            noted.append(cancelled())
+            cancelled.check()
+
+    with pytest.raises(RunCancelledError) as raised:
+        run()
+    assert noted == [True]
+    assert raised.value.status == status
+    assert "what served before goes on" in str(raised.value)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_second_ctrl_c_is_pythons_own():
+    def run() -> None:
+        with interruptible():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+
+
+def test_other_errors_pass():
+    with pytest.raises(ZeroDivisionError), interruptible():
+        raise ZeroDivisionError
+
+
+def test_work_ends_with_its_result_or_is_cancelled():
+    ended = []
+
+    async def quick() -> int:
+        return 7
+
+    async def endless() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(True)
+
+    with interruptible() as cancelled:
+        assert asyncio.run(cancelled.unless(quick())) == 7
+        with pytest.raises(TrainingCancelledError):
+            asyncio.run(cancelled.unless(endless()))
+        assert ended

@@ -1,0 +1,152 @@
+"""From a real git repository to samples and questions."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lsp_server.prompt.formats import FORMATS
+from lsp_server.prompt.window import Budget
+from tests.byte_tokenizer import ByteTokenizer
+from tests.git_repositories import code, repository
+from tests.small_projects import NEWER, source
+from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
+from training.curation.ledger import Ledger
+from training.data.dataset import SampleMix
+from training.preparation import NothingToLearnError, Prepared, prepare, unlearned
+from training.questions import Terms
+
+TOKENIZER = ByteTokenizer()
+TERMS = Terms(
+    FORMATS["tenon-starter"], TOKENIZER, Budget(600, 200, 64, snippets=300), TOKENIZER.end
+)
+LICENCE = (
+    "# Copyright 2020 Somebody\n#\n# Licensed under the Apache License, Version 2.0;\n"
+    "# you may not use this file except in compliance with the License.\n\n"
+)
+BLOCK = "def shared(argument):\n    value = first_step(argument)\n    return value\n"
+SECRET = "AKIA" + "Q3ZX7PLM2RTYVB4N"
+SECRET_LINE = f'ACCESS = connect("{SECRET}")\n'
+
+
+def prepared(root: Path, ledger: Ledger | None = None, mix: SampleMix | None = None) -> Prepared:
+    return prepare(root, TERMS, mix or SampleMix(), ledger=ledger or Ledger(), cache=None)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Old code with a secret in it, then six newer files, one with the same secret."""
+    made = repository(tmp_path_factory.mktemp("prepared") / "project")
+    old = {f"old{number}.py": code(f"old{number}", 40) for number in range(12)}
+    old["config.py"] = "import os\n\n" + SECRET_LINE + code("config", 40)
+    made.commit(old)
+    new = {f"new{number}.py": code(f"new{number}", 16) for number in range(6)}
+    new["new1.py"] += SECRET_LINE
+    made.commit(new)
+    return prepared(made.root)
+
+
+def test_held_out_code_is_in_no_text_that_is_learnt_from(found: Prepared):
+    assert set(found.holdout.new) == {f"new{number}.py" for number in range(6)}
+    texts = [entry.curated.file.text for entry in found.dataset.repository.files]
+    assert len(texts) == 13
+    spelled = [TOKENIZER.spelled(found.dataset.sample(number).tokens) for number in range(150)]
+    for text in (*texts, *spelled):
+        assert not re.search(r"\bnew\d_\d", text)
+    assert any("old3_7" in text for text in spelled)
+
+
+def test_a_block_that_is_held_out_too_is_never_cut_though_a_notice_was_trimmed(tmp_path: Path):
+    for number in range(20):
+        text = LICENCE + code(f"file{number}", 12) + "\n\n" + BLOCK
+        (tmp_path / f"file{number}.py").write_text(text)
+    found = prepared(tmp_path)
+    files = found.dataset.repository.files
+    assert 15 <= len(files) < 20
+    for file in files:
+        text = file.curated.file.text
+        assert text.startswith("def file")
+        assert [text[start:end] + "\n" for start, end in file.closed] == [BLOCK]
+
+
+def test_what_chooses_the_checkpoint_is_none_of_the_gates(found: Prepared):
+    asked = {span.file for span in found.newer}
+    assert len(asked) == 4
+    validating = set(found.holdout.new) - asked
+    assert found.validation
+    for sample in found.validation:
+        prompt = TOKENIZER.spelled(sample.tokens)
+        assert any(path in prompt for path in validating)
+        assert not any(f"<file_sep>{path}\n<issue" in prompt for path in asked)
+    assert {"midline", "body"} <= {span.kind for span in found.newer}
+
+
+def test_no_sample_and_no_answer_holds_a_secret(found: Prepared):
+    assert not any(SECRET in span.example.middle for span in found.newer)
+    for span in found.newer:
+        assert not any(SECRET in snippet.text for snippet in span.example.context)
+    for number in range(300):
+        example = found.dataset.example(number)
+        whole = example.before + example.middle + example.after
+        assert SECRET not in whole
+        assert not any(SECRET in snippet.text for snippet in example.snippets)
+
+
+def test_only_control_tokens_of_the_prompt_are_never_learnt(found: Prepared):
+    tokens = {TOKENIZER.spelled([number]) for number in unlearned(found.dataset)}
+    assert tokens == {"<issue_comment>", "<issue_start>", "<issue_closed>", "<repo_name>",
+                      "<file_sep>"}  # fmt: skip
+
+
+def test_material_is_told_apart_by_base_data_and_mix(found: Prepared, tmp_path: Path):
+    one = found.material("a" * 64)
+    assert one.identity == found.material("a" * 64).identity
+    assert one.identity != found.material("b" * 64).identity
+    assert one.heldout == found.validation
+    assert next(iter(one.samples(3, 1))) == found.dataset.sample(3)
+    (tmp_path / "a.py").write_text(code("alone", 30))
+    few = prepared(tmp_path)
+    other = prepared(tmp_path, mix=SampleMix(replay=0.1))
+    assert few.data_sha256 == other.data_sha256 != found.data_sha256
+    assert few.material("").identity != other.material("").identity
+
+
+def test_a_single_file_is_learnt_and_nothing_is_asked(tmp_path: Path):
+    (tmp_path / "a.py").write_text(code("alone", 30))
+    few = prepared(tmp_path)
+    assert few.holdout.split == "nothing"
+    assert few.newer == ()
+    assert few.validation == ()
+    assert few.commit is None
+    assert few.dataset.pass_size >= 1
+
+
+def test_with_few_new_files_all_of_them_are_the_gates(tmp_path: Path):
+    made = repository(tmp_path / "project")
+    made.commit({f"old{number}.py": code(f"old{number}", 40) for number in range(8)})
+    made.commit({f"new{number}.py": code(f"new{number}", 30) for number in range(2)})
+    few = prepared(made.root)
+    assert few.validation == ()
+    assert {span.file for span in few.newer} == {"new0.py", "new1.py"}
+
+
+def test_nothing_to_learn_says_why(tmp_path: Path):
+    (tmp_path / "notes.md").write_text("# Nothing here\n")
+    (tmp_path / "broken.py").write_bytes(b"\xff\xfe\x00")
+    with Ledger() as ledger, pytest.raises(NothingToLearnError) as raised:
+        prepared(tmp_path, ledger)
+    said = str(raised.value)
+    assert str(tmp_path) in said
+    assert "no code (1, such as notes.md)" in said
+    assert "give the folder of a repository" in said
+
+
+def test_a_damaged_history_is_as_good_as_none(tmp_path: Path):
+    made = repository(tmp_path / "project")
+    for name in NEWER:
+        made.commit({name: source(name)})
+    for path in (made.root / ".git" / "objects").rglob("*"):
+        if path.is_file() and path.parent.name != "pack":
+            path.chmod(0o644)
+            path.write_bytes(b"")
+    assert prepared(made.root).dataset.repository.files

@@ -1,0 +1,109 @@
+"""Held-out code as questions: some choose the checkpoint, the others are the gate's.
+
+They are asked as a keystroke in the newer code would be, with the cross-file context that it would
+get from the working tree.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from random import Random
+from zlib import crc32
+
+from lsp_server.prompt.assemble import Source
+from lsp_server.prompt.formats import FimFormat
+from lsp_server.prompt.snippets import SnippetSource, snippets_for
+from lsp_server.prompt.window import Budget, window
+from lsp_server.store.files import RepositoryFile
+from lsp_server.store.index import RepositoryIndex
+from lsp_server.store.secrets import find_secrets
+
+from .data.samples import Sample, Tokenizer, fim_sample
+from .evaluation.examples import FimExample
+from .gate.scoring import Span, fair_order
+from .holdout.heldout_examples import held_out_examples
+from .holdout.holdout import HoldOut
+from .outlines.outline import Span as TextSpan
+from .outlines.outline import outline
+
+VALIDATION_SHARE = 3
+"""One held-out file in so many chooses the checkpoint; the others are the gate's alone, and so are
+all where there are fewer."""
+VALIDATION_SPANS = 32
+SPANS_PER_KIND = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What prompts are made with: the model's format and tokens, and the budget that serves."""
+
+    fim: FimFormat
+    tokenizer: Tokenizer
+    budget: Budget
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """``validation`` chooses the checkpoint, ``newer`` is the gate's; no file is in both."""
+
+    validation: tuple[Sample, ...]
+    newer: tuple[Span, ...]
+
+    @classmethod
+    def of(cls, holdout: HoldOut, terms: Terms, name: str, seed: int) -> "Questions":
+        """Holes in what is held out of the repository ``name``; none where nothing is."""
+        spans = _spans(holdout, terms, name, seed)
+        validating = _validating({span.file for span in spans})
+        chosen = fair_order([span for span in spans if span.file in validating], seed)
+        return cls(
+            tuple(_sample(span.example, terms) for span in chosen[:VALIDATION_SPANS]),
+            tuple(span for span in spans if span.file not in validating),
+        )
+
+
+def _spans(holdout: HoldOut, terms: Terms, name: str, seed: int) -> list[Span]:
+    """Holes in newer code; none holds a secret."""
+    secrets = {path: find_secrets(file.text, path) for path, file in holdout.files.items()
+               if path in holdout.new}  # fmt: skip
+
+    def is_allowed(file: RepositoryFile, span: TextSpan) -> bool:
+        return not any(span[0] < end and start < span[1] for start, end in secrets[file.path])
+
+    examples = held_out_examples(
+        holdout,
+        lambda file: outline(file.text, file.language),
+        Random(seed),
+        SPANS_PER_KIND,
+        repository=name,
+        is_allowed=is_allowed,
+    )
+    if not examples:
+        return []
+    with RepositoryIndex.of_files(holdout.files.values()) as index:
+        return [
+            Span(_with_context(example, index, terms), example.id.partition("/")[0])
+            for example in examples
+        ]
+
+
+def _with_context(example: FimExample, index: SnippetSource, terms: Terms) -> FimExample:
+    source = Source(example.prefix, example.suffix, example.path, example.repository)
+    count, budget = terms.tokenizer.count, terms.budget
+    shown = window(source.before, source.after, budget, count)
+    found = snippets_for(source, index, budget.snippets, count, shown=shown)
+    return replace(example, context=found)
+
+
+def _sample(example: FimExample, terms: Terms) -> Sample:
+    source = Source(
+        example.prefix, example.suffix, example.path, example.repository, example.context
+    )
+    return fim_sample(
+        source, example.middle, terms.fim, terms.budget, terms.tokenizer, end=terms.end, heal=True
+    )
+
+
+def _validating(files: Collection[str]) -> frozenset[str]:
+    """The held-out files whose spans choose the checkpoint: by file, for its spans are alike."""
+    drawn = sorted(files, key=lambda path: (crc32(path.encode()), path))
+    return frozenset(drawn[: len(files) // VALIDATION_SHARE])
