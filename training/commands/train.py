@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     add = parser.add_argument
     add("repo", metavar="REPO", nargs="?", type=Path, default=Path(), help="its folder (here)")
-    add("--config", metavar="TOML", type=Path, help="a TOML with [recipe] and [mix]; README names their fields")
+    add("--config", metavar="TOML", type=Path, help="a TOML with [recipe] and [mix] (see README)")
     add("--method", choices=get_args(Method), help="how the adapter is trained")
     add("--max-steps", metavar="N", type=int, help="optimiser steps at most")
     add("--time-budget", metavar="SECONDS", type=_seconds, help="training ends after so long")

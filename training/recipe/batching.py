@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..data.samples import Sample
 
-GRAIN = {"cuda": 128, "cpu": 8}
+GRAIN = {"cuda": 128, "cpu": 32}
 """Lengths are multiples of so many tokens, so that a GPU sees few shapes."""
 
 

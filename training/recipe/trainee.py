@@ -18,6 +18,7 @@ from .batching import GRAIN, MicroBatch, micro_batches
 from .config import RecipeConfig
 from .fused import ADAPTER, fuse
 from .losses import FrozenHeadLoss, head_of
+from .memory import trimmer
 from .ranks import RankPlan
 
 
@@ -92,6 +93,7 @@ class Trainee:
         self._causal = model.get_base_model() if isinstance(model, PeftModel) else model
         self._layers = self._causal.model.layers
         self.device: torch.device = self._causal.lm_head.weight.device
+        self._give_back = trimmer() if self.device.type == "cpu" else lambda: None
         # Unless it is told so, accelerate sees no other processes on a CPU.
         self.processes = PartialState(cpu=self.device.type == "cpu")
         self._head = head_of(self._causal)
@@ -131,6 +133,7 @@ class Trainee:
             unlearned=unlearned,
             least_rows=self.least_rows,
         ):
+            self._give_back()
             yield batch.to(self.device)
 
     def states(self, batch: MicroBatch) -> Tensor:

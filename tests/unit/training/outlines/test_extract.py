@@ -17,7 +17,7 @@ from hypothesis import given
 
 from lsp_server.store.files import RepositoryFile, Skipped
 from tests.python_sources import SOURCES
-from training.data import extraction_cache, parsing_pool
+from training.outlines import extraction_cache, parsing_pool
 from training.outlines.extract import LONGEST_LINE, ExtractedFile, extract
 from training.outlines.extraction_cache import ExtractionCache
 from training.outlines.outline import outline
@@ -282,7 +282,7 @@ def _spawned(parent: int) -> list[psutil.Process]:
 ENDLESS = """
 import sys, itertools
 from lsp_server.store.files import RepositoryFile
-from training.data import extract as extracting
+from training.outlines import extract as extracting
 def files():
     for n in itertools.count():
         yield RepositoryFile(f"{n}.py", "python", f"name_{n} = [1, 2]\\n" * 500, str(n), 0.0)

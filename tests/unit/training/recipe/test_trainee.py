@@ -1,6 +1,7 @@
 """A trainee's losses are its model's own, in a batch or alone, compiled or not."""
 
 import shutil
+import sys
 
 import msgspec
 import pytest
@@ -142,7 +143,9 @@ def test_modules_that_the_base_lacks_are_told() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # torch.compile trips over its own deprecations
-def test_compiled_layers_compute_the_same() -> None:
+def test_compiled_layers_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    if "distutils" in sys.modules:  # or setuptools, which the compiler imports, insists on its own
+        monkeypatch.setenv("SETUPTOOLS_USE_DISTUTILS", "stdlib")
     if shutil.which("g++") is None:
         pytest.skip("torch.compile needs g++ on a CPU")
     plain, compiled = tiny_trainee(), Trainee(with_adapter(tiny_base(), RECIPE), compiled=True)

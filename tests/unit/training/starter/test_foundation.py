@@ -7,8 +7,8 @@ from gguf import GGUFReader
 import training
 from tests.tiny_llama import TOKENS
 from tests.train_extra import torch
-from training import artefact, foundation, inputs
 from training.base.tokenizer import TextTokenizer
+from training.starter import artefact, foundation, inputs
 from training.starter.artefact import LEARNED_ROWS, Progress
 from training.starter.config import Config, read_config
 from training.starter.foundation import Report, schedule, train

@@ -3,7 +3,7 @@ from gguf import GGUFReader
 
 from tests.tiny_llama import TOKENS, write_llama
 from tests.train_extra import torch
-from training import model as training_model
+from training.starter import model as training_model
 from training.starter.llama import document_mask, read_llama
 from training.starter.lowrank import LowRank
 from training.starter.model import Model, token_losses
