@@ -19,6 +19,8 @@ CPU_SECONDS = 420.0
 """How long a run on a CPU trains if nobody says otherwise."""
 FREE_SHARE = 2
 """``auto`` packs a base that takes more than one part in so many of a GPU's free memory."""
+ONEDNN_SHAPES = "64"
+"""oneDNN keeps what it made for so many shapes; its own 1,024 grow by gigabytes here."""
 UNPACKED = 4
 """How much larger a 4-bit file is in bfloat16, about."""
 
@@ -62,6 +64,7 @@ def _cpu(config: RecipeConfig) -> tuple[Machine, RecipeConfig]:
             "the same weights on a CPU"
         )
     method = "lora" if config.method == "auto" else config.method
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", ONEDNN_SHAPES)
     # Matrix units for bfloat16 (AMX) are twice as fast as 32 bits; without them it is slower.
     fast = torch.cpu._is_amx_tile_supported() and method != "full"  # noqa: SLF001 - no public name
     config = msgspec.structs.replace(config, method=method)
