@@ -19,13 +19,14 @@ from .curation.ledger import Ledger, Rejected
 from .data import general
 from .data.dataset import Codebase, Dataset, SampleMix, TrainingFile, recency
 from .data.samples import Sample
+from .data.terms import Terms
 from .gate.scoring import Span
 from .holdout.git import GitError
 from .holdout.history import History
 from .holdout.holdout import HoldOut, HoldoutRules, hold_out
 from .outlines.extract import extract
 from .outlines.extraction_cache import ExtractionCache
-from .questions import Questions, Terms
+from .questions import Questions
 from .recipe.recipe import Material
 
 GENERAL_SPANS = 100
@@ -98,16 +99,7 @@ def prepare(
         _weighted(curated, holdout, _recent(history, holdout, mix.half_life)),
         RepositoryIndex.of_files([entry.file for entry in curated.files]),
     )
-    dataset = Dataset(
-        repository,
-        general.replayed(),
-        mix,
-        terms.fim,
-        terms.budget,
-        terms.tokenizer,
-        terms.end,
-        seed,
-    )
+    dataset = Dataset(repository, general.replayed(), mix, terms, seed)
     told("cutting what is held out")
     questions = Questions.of(holdout, terms, root.name, seed)
     rest = general.asked(GENERAL_SPANS, seed)
@@ -125,13 +117,13 @@ def prepare(
 
 def unlearned(dataset: Dataset) -> Iterator[int]:
     """The control tokens of a format's prompts, which are never to be predicted."""
-    entries = [*dataset.fim.layout]
-    if dataset.fim.repository:
-        layout = dataset.fim.repository
+    fim, ids = dataset.terms.fim, dataset.terms.tokenizer.ids
+    entries = [*fim.layout]
+    if layout := fim.repository:
         entries += [*layout.repository, *layout.file, *layout.current]
     for entry in entries:
-        if isinstance(entry, Special) and entry.token in dataset.tokenizer.ids:
-            yield dataset.tokenizer.ids[entry.token]
+        if isinstance(entry, Special) and entry.token in ids:
+            yield ids[entry.token]
 
 
 def _nothing(root: Path, ledger: Ledger) -> str:

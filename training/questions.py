@@ -10,14 +10,13 @@ from random import Random
 from zlib import crc32
 
 from lsp_server.prompt.assemble import Source
-from lsp_server.prompt.formats import FimFormat
-from lsp_server.prompt.snippets import SnippetSource, snippets_for
-from lsp_server.prompt.window import Budget, window
+from lsp_server.prompt.snippets import SnippetSource
 from lsp_server.store.files import RepositoryFile
 from lsp_server.store.index import RepositoryIndex
 from lsp_server.store.secrets import find_secrets
 
-from .data.samples import Sample, Tokenizer, fim_sample
+from .data.samples import Sample
+from .data.terms import Terms
 from .evaluation.examples import FimExample
 from .gate.scoring import Span, fair_order
 from .holdout.heldout_examples import held_out_examples
@@ -30,16 +29,6 @@ VALIDATION_SHARE = 3
 all where there are fewer."""
 VALIDATION_SPANS = 32
 SPANS_PER_KIND = 150
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What prompts are made with: the model's format and tokens, and the budget that serves."""
-
-    fim: FimFormat
-    tokenizer: Tokenizer
-    budget: Budget
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +45,10 @@ class Questions:
         validating = _validating({span.file for span in spans})
         chosen = fair_order([span for span in spans if span.file in validating], seed)
         return cls(
-            tuple(_sample(span.example, terms) for span in chosen[:VALIDATION_SPANS]),
+            tuple(
+                terms.sample(_source(span.example), span.example.middle)
+                for span in chosen[:VALIDATION_SPANS]
+            ),
             tuple(span for span in spans if span.file not in validating),
         )
 
@@ -87,20 +79,11 @@ def _spans(holdout: HoldOut, terms: Terms, name: str, seed: int) -> list[Span]:
 
 
 def _with_context(example: FimExample, index: SnippetSource, terms: Terms) -> FimExample:
-    source = Source(example.prefix, example.suffix, example.path, example.repository)
-    count, budget = terms.tokenizer.count, terms.budget
-    shown = window(source.before, source.after, budget, count)
-    found = snippets_for(source, index, budget.snippets, count, shown=shown)
-    return replace(example, context=found)
+    return replace(example, context=tuple(terms.with_snippets(_source(example), index).snippets))
 
 
-def _sample(example: FimExample, terms: Terms) -> Sample:
-    source = Source(
-        example.prefix, example.suffix, example.path, example.repository, example.context
-    )
-    return fim_sample(
-        source, example.middle, terms.fim, terms.budget, terms.tokenizer, end=terms.end, heal=True
-    )
+def _source(example: FimExample) -> Source:
+    return Source(example.prefix, example.suffix, example.path, example.repository, example.context)
 
 
 def _validating(files: Collection[str]) -> frozenset[str]:

@@ -183,7 +183,7 @@ class TrainingRun:
             newer=job.prepared.newer,
             general=job.prepared.general,
             candidate=job.candidate,
-            budget=job.prepared.dataset.budget,
+            budget=job.prepared.dataset.terms.budget,
             current=_current(job),
             scales=(scale,),
             limits=self.limits,

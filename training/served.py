@@ -16,7 +16,7 @@ from lsp_server.store.paths import StorePaths
 from lsp_server.store.rules import Rules
 
 from .base.tokenizer import TextTokenizer
-from .questions import Terms
+from .data.terms import Terms
 
 LATENCY_TARGET_MS = 600.0
 """What the server aims at: the budgets that samples and questions are cut to follow from it."""
@@ -49,13 +49,13 @@ class ServedBase:
     info: EngineInfo
     model: InstalledModel
     identity: str
+    tokenizer: TextTokenizer
 
     @property
     def terms(self) -> Terms:
-        """What prompts for it are made with; reads the file's vocabulary."""
-        fim = self.info.fim
+        """What prompts for it are made with."""
+        fim, tokenizer = self.info.fim, self.tokenizer
         end = ENDS.get(fim.name)
-        tokenizer = TextTokenizer.read(self.model.path)
         if end is None or end not in tokenizer.ids:
             raise ModelError(
                 f"{self.model.name} was not trained to fill the middle, so there is nothing to "
@@ -79,8 +79,9 @@ async def ask_served(engine: HttpEngine, paths: StorePaths, root: Path) -> Serve
             "one with `tenon models use`"
         )
     texts = list(_texts(root)) or ["def main() -> None:\n    pass\n"]
-    TextTokenizer.read(model.path).check_against(texts, await engine.tokenize(texts))
-    return ServedBase(info, model, base_identity(store, info.model, info.sha256))
+    tokenizer = TextTokenizer.read(model.path)
+    tokenizer.check_against(texts, await engine.tokenize(texts))
+    return ServedBase(info, model, base_identity(store, info.model, info.sha256), tokenizer)
 
 
 async def check_still_served(engine: HttpEngine, base: ServedBase) -> None:

@@ -7,7 +7,8 @@ what a name stands for, which is all that it is used for.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from .symbol import Symbol
 
 _MOST_LINES = 400
 _MOST_MEMBERS, _MOST_COMMENT = 24, 3
@@ -82,19 +83,7 @@ _STRINGS = re.compile(
 _COMMENT = re.compile(r"^\s*(?://|/\*|\*|#\[|@\w)")
 
 
-@dataclass(frozen=True, slots=True)
-class BraceSymbol:
-    """As ``symbols.Symbol``."""
-
-    name: str
-    qualified: str
-    kind: str
-    first: int
-    last: int
-    head: str
-
-
-def brace_symbols(language: str, lines: Sequence[str]) -> Iterator[BraceSymbol]:
+def brace_symbols(language: str, lines: Sequence[str]) -> Iterator[Symbol]:
     """The definitions in a file's lines, in order."""
     patterns = _PATTERNS.get(language)
     if patterns is None:
@@ -122,7 +111,7 @@ def brace_symbols(language: str, lines: Sequence[str]) -> Iterator[BraceSymbol]:
         qualified = f"{outer}.{name}" if outer else name
         first = _first(lines, number)
         head = _head(lines, bare, first, number, last, has_members=kind in _SCOPES)
-        yield BraceSymbol(name, qualified, kind, first, last, head)
+        yield Symbol(name, qualified, kind, first, last, head)
 
 
 def _match(

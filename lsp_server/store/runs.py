@@ -1,7 +1,7 @@
 """The runs that trained, or tried to: what each was given, what it said, and who runs now.
 
-``runs/<utc>/`` holds ``train.toml`` (the settings), ``events.jsonl`` (progress, one event a line),
-``train.log`` (for people) and ``samples.jsonl`` (what was trained on, what was rejected and why).
+``runs/<utc>/`` holds ``train.toml`` (the settings), ``events.jsonl`` (progress, one event a line)
+and ``samples.jsonl`` (what was left out, and why).
 """
 
 import os
@@ -48,10 +48,6 @@ class Run:
     @property
     def settings(self) -> Path:
         return self.folder / "train.toml"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "train.log"
 
     @property
     def events(self) -> Path:

@@ -8,29 +8,13 @@ taken out of a text (a secret) is in no head either.
 import ast
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from .braces import brace_symbols
+from .symbol import Symbol
 
 MOST_MEMBERS = 16
 _MOST_SIGNATURE_LINES = 12
 _ELLIPSIS = "..."
-
-
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """A definition: ``first`` and ``last`` are its lines, counted from 0, ``last`` included.
-
-    ``kind`` is "function", "method", "class", "variable", or another language's own word; ``head``
-    is the definition without its body.
-    """
-
-    name: str
-    qualified: str
-    kind: str
-    first: int
-    last: int
-    head: str
 
 
 def symbols(language: str, text: str, lines: Sequence[str]) -> tuple[Symbol, ...]:
@@ -41,10 +25,7 @@ def symbols(language: str, text: str, lines: Sequence[str]) -> tuple[Symbol, ...
     """
     if language == "python":
         return tuple(_python(text, lines))
-    return tuple(
-        Symbol(found.name, found.qualified, found.kind, found.first, found.last, found.head)
-        for found in brace_symbols(language, lines)
-    )
+    return tuple(brace_symbols(language, lines))
 
 
 def _python(text: str, lines: Sequence[str]) -> Iterator[Symbol]:

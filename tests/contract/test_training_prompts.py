@@ -26,6 +26,7 @@ from training.base.tokenizer import TextTokenizer
 from training.curation.curate import CuratedFile
 from training.data.dataset import Codebase, Dataset, SampleMix, TrainingFile
 from training.data.samples import fim_sample
+from training.data.terms import Terms
 from training.outlines.outline import outline
 from training.served import LATENCY_TARGET_MS
 from training.starter.artefact import END
@@ -150,10 +151,7 @@ def repository(tokenizer: TextTokenizer, engine: RecordingEngine) -> Dataset:
         ),
         None,
         SampleMix(context=1.0, replay=0.0, smallest=1.0),
-        STARTER,
-        budget_for(engine.served, LATENCY_TARGET_MS),
-        tokenizer,
-        tokenizer.ids[END],
+        Terms(STARTER, tokenizer, budget_for(engine.served, LATENCY_TARGET_MS), tokenizer.ids[END]),
     )
 
 

@@ -111,7 +111,8 @@ def _dry_run(root: Path, config: TrainConfig, options: argparse.Namespace) -> in
     dataset = prepared.dataset
     if options.export:
         count = math.ceil(config.recipe.passes * dataset.pass_size)
-        layout = Layout(dataset.fim, dataset.budget, dataset.tokenizer.count)
+        terms = dataset.terms
+        layout = Layout(terms.fim, terms.budget, terms.tokenizer.count)
         written = export(map(dataset.example, range(count)), options.output, options.export, layout)
         console.print(f"{options.output}: {written.written} samples")
         for reason, number in written.left_out.items():
@@ -126,7 +127,8 @@ def _dry_run(root: Path, config: TrainConfig, options: argparse.Namespace) -> in
 def _plan(prepared: Prepared, config: TrainConfig) -> dict[str, Any]:
     """What a dry run says in JSON."""
     dataset = prepared.dataset
-    names = identifier_report([it.file for it in prepared.curated.files], dataset.tokenizer, 20)
+    files = [it.file for it in prepared.curated.files]
+    names = identifier_report(files, dataset.terms.tokenizer, 20)
     return {
         "files": len(prepared.curated.files),
         "pairs": sum(len(entry.pairs) for entry in prepared.curated.files),

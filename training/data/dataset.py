@@ -15,23 +15,21 @@ from typing import Annotated
 
 import msgspec
 
-from lsp_server.prompt.assemble import Snippet, Source
-from lsp_server.prompt.formats import FimFormat
-from lsp_server.prompt.snippets import SnippetSource, snippets_for
-from lsp_server.prompt.window import Budget, window
+from lsp_server.prompt.assemble import Source
+from lsp_server.prompt.snippets import SnippetSource
 
+from ..configuration import Share
 from ..curation.curate import CuratedFile
 from ..outlines.parts import Span
 from .examples import TrainingExample
-from .samples import Sample, Tokenizer, fim_sample
+from .samples import Sample
 from .spans import REPOSITORY_KINDS, Middle, choose
+from .terms import Terms
 
 CHARACTERS_PER_SAMPLE = 2_400
 """A pass takes one sample for so much text, so that one pass reads about as much as there is."""
 TRIES = 8
 """Draws of a middle before a file is given up for this sample."""
-
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class SampleMix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,10 +99,7 @@ class Dataset:
     repository: Codebase
     general: Codebase | None
     mix: SampleMix
-    fim: FimFormat
-    budget: Budget
-    tokenizer: Tokenizer
-    end: int
+    terms: Terms
     seed: int = 1
 
     @property
@@ -124,15 +119,7 @@ class Dataset:
     def sample(self, number: int) -> Sample:
         """One sample in tokens."""
         example = self.example(number)
-        return fim_sample(
-            example.source,
-            example.middle,
-            self.fim,
-            self._budget(number),
-            self.tokenizer,
-            end=self.end,
-            heal=True,
-        )
+        return self._terms(number).sample(example.source, example.middle)
 
     def example(self, number: int) -> TrainingExample:
         """One sample as text."""
@@ -142,34 +129,28 @@ class Dataset:
             code = self.general
         file, middle = self._middle(code, random)
         text, path = file.curated.file.text, file.curated.file.path
-        before, after = text[: middle.start], text[middle.end :]
-        snippets: tuple[Snippet, ...] = ()
+        source = Source(text[: middle.start], text[middle.end :], path, code.name)
         if code.index is not None and random.random() < self.mix.context:
-            budget, count = self._budget(number), self.tokenizer.count
-            shown = window(before, after, budget, count)
-            source = Source(before, after, path, code.name)
-            snippets = snippets_for(source, code.index, budget.snippets, count, shown=shown)
+            source = self._terms(number).with_snippets(source, code.index)
         return TrainingExample(
             id=f"{self.seed}/{number}",
             kind=middle.kind,
             path=path,
             repository=code.name,
             language=file.curated.file.language,
-            before=before,
-            after=after,
+            before=source.before,
+            after=source.after,
             middle=text[middle.start : middle.end],
-            snippets=snippets,
+            snippets=tuple(source.snippets),
         )
 
-    def _budget(self, number: int) -> Budget:
-        """A sample's budget: the one that serves, or a part of it, evenly over the logarithm."""
+    def _terms(self, number: int) -> Terms:
+        """A sample's: of the budget that serves it has a part, evenly over the logarithm."""
         random = Random(f"{self.seed}/{number}/budget")
         size = math.exp(random.uniform(math.log(self.mix.smallest), 0.0))
-        return replace(
-            self.budget,
-            prefix=max(1, round(self.budget.prefix * size)),
-            suffix=round(self.budget.suffix * size),
-        )
+        budget = self.terms.budget
+        prefix, suffix = max(1, round(budget.prefix * size)), round(budget.suffix * size)
+        return replace(self.terms, budget=replace(budget, prefix=prefix, suffix=suffix))
 
     def _middle(self, code: Codebase, random: Random) -> tuple[TrainingFile, Middle]:
         """A file and what is cut out of it; where all tries hit closed spans, nothing is cut."""

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Annotated
 
 import msgspec
 
@@ -15,6 +14,7 @@ from lsp_server.prompt.assemble import Snippet, Source
 from lsp_server.prompt.formats import FimFormat, Order
 from lsp_server.prompt.window import Budget
 
+from ..configuration import Count, NotNegative, Share
 from ..corpus.shards import Record, read_shard
 from ..layouts import relaid
 from ..outlines.outline import Outline, outline
@@ -25,11 +25,6 @@ CHARACTERS_PER_SAMPLE = 2_400
 """One sample is taken for so much text, so that one pass over the corpus reads it about once."""
 MOST_PER_FILE = 12
 SNIPPET_LINES = 40
-
-
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Tokens = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Mixture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,8 +46,8 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     path: Share = 0.4
     snippet: Share = 0.2
     heal: Share = 0.85
-    shortest: Tokens = 64
-    longest: Tokens = 1536
+    shortest: Count = 64
+    longest: Count = 1536
     visits: dict[str, int] = {}
 
     def __post_init__(self) -> None:

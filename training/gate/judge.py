@@ -66,22 +66,13 @@ async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) 
         adapters.insert(0, AdapterAt(CURRENT, *trial.current))
     newer, general = (fair_order(spans, trial.seed) for spans in (trial.newer, trial.general))
     async with loaded_arms(engine, adapters) as arms:
-        of_newer = await score(
-            engine,
-            newer,
-            arms,
-            trial.budget,
-            within=_part(trial, NEWER_SHARE),
-            progress=partial(progress, NEWER) if progress else None,
-        )
-        of_general = await score(
-            engine,
-            general,
-            arms,
-            trial.budget,
-            within=_part(trial, GENERAL_SHARE),
-            progress=partial(progress, GENERAL) if progress else None,
-        )
+
+        async def scored(spans: Sequence[Span], step: str, share: float) -> list[SpanScores]:
+            within, told = _part(trial, share), partial(progress, step) if progress else None
+            return await score(engine, spans, arms, trial.budget, within=within, progress=told)
+
+        of_newer = await scored(newer, NEWER, NEWER_SHARE)
+        of_general = await scored(general, GENERAL, GENERAL_SHARE)
         sweep = sweep_scales(
             paired_nll(of_newer, trial.scales),
             paired_nll(of_general, trial.scales) if trial.general else None,

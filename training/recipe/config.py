@@ -5,19 +5,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from lsp_server.errors import SettingsError
-
+from ..configuration import Count, NotNegative, Positive, Share, read_toml
 from ..data.dataset import SampleMix
-
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 FEED_FORWARD = ("gate_proj", "up_proj", "down_proj", "c_fc", "c_proj")
 """The last two are StarCoder 2's; names that a base lacks are passed over."""
-
 
 Method = Literal["auto", "qlora", "lora", "full", "dora", "adalora"]
 
@@ -66,12 +59,4 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 def read_config(path: Path) -> TrainConfig:
     """Raises SettingsError, which names the field."""
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=TrainConfig)
-    except OSError as error:
-        raise SettingsError(
-            f"{path} cannot be read ({error.strerror or error}); "
-            "give a TOML with [recipe] and [mix]"
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: {error}") from error
+    return read_toml(path, TrainConfig, "give a TOML with [recipe] and [mix]")

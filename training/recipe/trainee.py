@@ -163,7 +163,7 @@ class Trainee:
         sums = torch.zeros(2, dtype=torch.float64)
         self.model.eval()
         for batch in batches:
-            _, each = self.losses(batch.to(self.device))
+            _, each = self.losses(batch)
             sums += torch.tensor([float(each.sum()), float(len(each))], dtype=torch.float64)
         self.model.train()
         return sums

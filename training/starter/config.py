@@ -5,12 +5,9 @@ from typing import Annotated
 
 import msgspec
 
-from lsp_server.errors import SettingsError
+from ..configuration import Count, NotNegative, Positive, Share, read_toml
+from ..data.stream import Mixture
 
-from ..data.stream import Mixture, NotNegative, Share
-
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
 Rank = Annotated[int, msgspec.Meta(ge=32, multiple_of=32)]
 """An artefact's factors lie in blocks of 32 values."""
 
@@ -61,14 +58,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def read_config(path: Path) -> Config:
     """Raises SettingsError, which names the field."""
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=Config)
-    except OSError as error:
-        raise SettingsError(
-            f"{path} cannot be read ({error.strerror or error}); give a TOML such as "
-            "training/starter/starter.toml"
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path}: {error}; training/starter/starter.toml shows the fields"
-        ) from error
+    example = "training/starter/starter.toml"
+    return read_toml(
+        path, Config, f"give a TOML such as {example}", f"; {example} shows the fields"
+    )

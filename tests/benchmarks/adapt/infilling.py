@@ -6,9 +6,7 @@ from pathlib import Path
 
 from lsp_server.prompt.assemble import Source
 from training.data.samples import Sample
-from training.preparation import Terms
-
-from .splits import question
+from training.data.terms import Terms
 
 NAME = "humaneval-infilling"
 
@@ -19,6 +17,6 @@ def questions(folder: Path, terms: Terms) -> list[Sample]:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     return [
-        question(Source(row["prompt"], row["suffix"]), row["canonical_solution"], terms)
+        terms.sample(Source(row["prompt"], row["suffix"]), row["canonical_solution"])
         for row in rows
     ]

@@ -17,7 +17,8 @@ from training.base.tokenizer import TextTokenizer
 from training.data import general
 from training.data.dataset import Codebase, Dataset
 from training.data.samples import Sample
-from training.preparation import Terms, unlearned
+from training.data.terms import Terms
+from training.preparation import unlearned
 from training.recipe.recipe import Material, TrainingEvent, Watcher, train
 from training.recipe.trainee import Trainee, reset, with_adapter
 
@@ -124,11 +125,8 @@ class Lab:
     def _learn(self, name: str, arm: Arm, trainee: Trainee, files: Codebase) -> None:
         if arm.share < 1:
             files = replace_files(files, arm.share)
-        terms, config = self.bench.terms, arm.recipe_config
-        dataset = Dataset(
-            files, self.bench.general, arm.sample_mix, terms.fim, terms.budget, terms.tokenizer,
-            terms.end, config.seed,
-        )  # fmt: skip
+        config = arm.recipe_config
+        dataset = Dataset(files, self.bench.general, arm.sample_mix, self.bench.terms, config.seed)
         count = round(config.passes * dataset.pass_size) + config.step_samples
         events: list[TrainingEvent] = []
         material = Material(

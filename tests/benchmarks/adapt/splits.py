@@ -3,20 +3,18 @@
 import json
 import lzma
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from lsp_server.prompt.assemble import Source
-from lsp_server.prompt.snippets import snippets_for
-from lsp_server.prompt.window import window
 from lsp_server.store.files import RepositoryFile
 from lsp_server.store.index import RepositoryIndex
 from training.curation.curate import CuratedFile
 from training.data.dataset import Codebase, TrainingFile
-from training.data.samples import Sample, fim_sample
+from training.data.samples import Sample
+from training.data.terms import Terms
 from training.outlines.outline import outline
-from training.preparation import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +68,8 @@ def codebase(name: str, files: Sequence[RepositoryFile]) -> Codebase:
 def asked(split: Split, terms: Terms, *, context: bool) -> list[Sample]:
     """Every place as the prompt that serving would make, and its truth."""
     index = RepositoryIndex.of_files(split.newer)
-    budget, count = terms.budget, terms.tokenizer.count
-    samples = []
-    for place in split.places:
-        source = place.source
-        if context:
-            shown = window(source.before, source.after, budget, count)
-            found = snippets_for(source, index, budget.snippets, count, shown=shown)
-            source = replace(source, snippets=found)
-        samples.append(question(source, place.middle, terms))
-    return samples
-
-
-def question(source: Source, middle: str, terms: Terms) -> Sample:
-    """One place in tokens, with healing as the engine does it."""
-    return fim_sample(
-        source, middle, terms.fim, terms.budget, terms.tokenizer, end=terms.end, heal=True
-    )
+    sources = ((place.source, place.middle) for place in split.places)
+    return [
+        terms.sample(terms.with_snippets(source, index) if context else source, middle)
+        for source, middle in sources
+    ]

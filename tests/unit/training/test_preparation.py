@@ -13,8 +13,8 @@ from tests.small_projects import NEWER, source
 from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
 from training.curation.ledger import Ledger
 from training.data.dataset import SampleMix
+from training.data.terms import Terms
 from training.preparation import NothingToLearnError, Prepared, prepare, unlearned
-from training.questions import Terms
 
 TOKENIZER = ByteTokenizer()
 TERMS = Terms(

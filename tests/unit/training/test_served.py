@@ -11,6 +11,7 @@ from lsp_server.store.catalogue import STARTER
 from tests.starter import starter_store
 from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
 from training import served
+from training.base.tokenizer import TextTokenizer
 from training.served import ENDS, ServedBase
 from training.starter.artefact import END
 
@@ -28,7 +29,7 @@ def test_the_starters_end_is_what_it_was_taught():
 def starter(fim: str) -> ServedBase:
     model = starter_store().get(STARTER)
     info = EngineInfo(STARTER, FORMATS[fim], 2048, 900.0, 60.0, sha256=model.sha256)
-    return ServedBase(info, model, model.identity)
+    return ServedBase(info, model, model.identity, TextTokenizer.read(model.path))
 
 
 def test_terms_are_the_models_own():

@@ -26,6 +26,7 @@ from training.data.dataset import (
     recency,
 )
 from training.data.spans import Middle
+from training.data.terms import Terms
 from training.outlines.outline import outline
 
 TOKENIZER = ByteTokenizer()
@@ -50,8 +51,8 @@ def codebase(*files: TrainingFile, name: str = "shelf", indexed: bool = True) ->
 
 def dataset(*files: TrainingFile, mix: SampleMix, general: Codebase | None = None) -> Dataset:
     files = files or tuple(map(training_file, NAMES))
-    fim = FORMATS["tenon-starter"]
-    return Dataset(codebase(*files), general, mix, fim, BUDGET, TOKENIZER, TOKENIZER.end)
+    terms = Terms(FORMATS["tenon-starter"], TOKENIZER, BUDGET, TOKENIZER.end)
+    return Dataset(codebase(*files), general, mix, terms)
 
 
 def spans(found: Dataset, count: int) -> list[tuple[str, int, int]]:
