@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
+
+# isort: split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
@@ -22,7 +26,6 @@ from lsp_server.errors import ModelError
 from tests.odd_texts import CHARACTERS, ODD, snippets
 from tests.tiny_llama import byte_characters
 from tests.tiny_models import TinyVocabulary, write_tiny
-from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
 from training.base.tokenizer import TextTokenizer
 from training.base.vocabulary import PRE_TOKENIZERS, SPACE
 
