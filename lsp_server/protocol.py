@@ -2,16 +2,31 @@
 
 Requests of the editor
     ``tenon/status`` -> :class:`Status`: what runs, and why there are no answers if there are none.
+    ``tenon/adapters`` (:class:`Where`) -> :class:`AdapterList`: what was learnt of a repository.
+    ``tenon/models`` -> list of :class:`ModelLine`: what can be served, and what is installed.
+    ``tenon/why`` (:class:`Where`) -> :class:`Explanation` or null: how the last request ended in a
+    document, or in any.
+    ``tenon/report`` (:class:`Where`) -> :class:`Page`: what Tenon learnt and did, as one HTML page.
+    ``tenon/diagnostics`` -> str: versions, model, health, last errors; no source text.
+
+Notifications of the editor
+    ``tenon/event`` (:class:`Event`): what became of a suggestion, as far as an editor can tell.
 
 Notifications to the editor
     ``tenon/status/didChange`` (:class:`Status`): after every change of what a user would notice;
     the list of recent outcomes alone is no change.
 
-Commands (``workspace/executeCommand``)
+Commands (``workspace/executeCommand``); ``uri`` is of a document or folder, and may be left out
     ``tenon.completionAccepted`` (id): the editor runs it after a completion was accepted whole.
     ``tenon.restartEngine`` (): end this machine's engine, which other editors share, and start it
     again at once; goes on with a set-up that was stopped or waits for its next attempt. An engine
     at ``tenon.engineUrl`` is only asked again.
+    ``tenon.startTraining`` (uri), ``tenon.cancelTraining`` (uri), ``tenon.pauseTraining`` (uri),
+    ``tenon.resumeTraining`` (uri): what the trainer of a repository is to do.
+    ``tenon.setupTraining`` (): install what training needs; returns whether that went well.
+    ``tenon.activateAdapter`` (id, uri): have an adapter serve; ``""`` is none, the base alone.
+    ``tenon.rollbackAdapter`` (uri): back to the adapter that served before; returns its id.
+    ``tenon.chooseModel`` (name): fetch a model if need be, and serve it.
 
 Names on the wire are camelCase.
 """
@@ -21,10 +36,26 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
+from .trainer_messages import TrainerReport
+
 STATUS = "tenon/status"
 STATUS_DID_CHANGE = "tenon/status/didChange"
+ADAPTERS = "tenon/adapters"
+MODELS = "tenon/models"
+WHY = "tenon/why"
+REPORT = "tenon/report"
+DIAGNOSTICS = "tenon/diagnostics"
+EVENT = "tenon/event"
 COMPLETION_ACCEPTED = "tenon.completionAccepted"
 RESTART_ENGINE = "tenon.restartEngine"
+START_TRAINING = "tenon.startTraining"
+CANCEL_TRAINING = "tenon.cancelTraining"
+PAUSE_TRAINING = "tenon.pauseTraining"
+RESUME_TRAINING = "tenon.resumeTraining"
+SETUP_TRAINING = "tenon.setupTraining"
+ACTIVATE_ADAPTER = "tenon.activateAdapter"
+ROLLBACK_ADAPTER = "tenon.rollbackAdapter"
+CHOOSE_MODEL = "tenon.chooseModel"
 
 State = Literal["starting", "downloading", "ready", "disabled", "stopped", "error"]
 
@@ -60,8 +91,8 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
 
     ``message`` says in a sentence what the state means and what to do about it. ``model`` is what
     serves (empty if nothing does), ``adapter`` what is loaded for the repository that was asked
-    about last (None: the base alone serves it). ``recent`` are the last outcomes, newest last;
-    ``accepted`` counts whole acceptances.
+    about last (None: the base alone serves it), ``trainer`` what that repository's trainer does.
+    ``recent`` are the last outcomes, newest last; ``accepted`` counts whole acceptances.
     """
 
     state: State
@@ -73,6 +104,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     last_error: str = ""
     recent: tuple[Outcome, ...] = ()
     accepted: int = 0
+    trainer: TrainerReport | None = None
 
     def wire(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -80,9 +112,108 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
         return plain
 
 
+class Where(msgspec.Struct, frozen=True, rename="camel"):
+    """A document or folder; empty stands for the one that was asked about last."""
+
+    uri: str = ""
+
+
+class AdapterLine(msgspec.Struct, frozen=True, rename="camel"):
+    """One adapter, as a list shows it.
+
+    ``created`` is ISO 8601 in UTC, ``commit`` git's, ``gain`` and ``lower`` the gate's figures in
+    nats per token (None: unknown), ``base`` the name of the model it belongs to; ``usable`` is
+    whether that model serves now and the gate let it pass.
+    """
+
+    id: str
+    created: str
+    commit: str | None
+    verdict: str
+    gain: float
+    lower: float | None
+    spans: int
+    reason: str
+    scale: float
+    rank: int
+    base: str
+    size: int
+    active: bool = False
+    pinned: bool = False
+    usable: bool = True
+
+
+class AdapterList(msgspec.Struct, frozen=True, rename="camel"):
+    """The adapters of one repository, newest first; ``active`` None: the base alone serves it."""
+
+    root: str
+    repository: str
+    active: str | None
+    adapters: tuple[AdapterLine, ...]
+
+
+class ModelLine(msgspec.Struct, frozen=True, rename="camel"):
+    """One model of the catalogue or the store; ``size`` in bytes."""
+
+    name: str
+    size: int
+    licence: str
+    installed: bool
+    chosen: bool
+    trainable: bool
+    note: str = ""
+
+
+class Segment(msgspec.Struct, frozen=True, rename="camel"):
+    """A piece of a prompt: ``kind`` is token, path, snippet, prefix or suffix."""
+
+    kind: Literal["token", "path", "snippet", "prefix", "suffix"]
+    text: str
+
+
+class Explanation(msgspec.Struct, frozen=True, rename="camel"):
+    """How one request ended, and what was sent for it.
+
+    ``answered_by`` is engine, cache or nobody; ``filters`` are the steps that changed or dropped
+    the answer, in words; ``snippets`` name the files that came along (``path:line``); ``raw`` is
+    what the model wrote, ``text`` what was shown of it.
+    """
+
+    reason: str
+    sentence: str
+    path: str
+    line: int
+    answered_by: Literal["engine", "cache", "nobody"]
+    model: str = ""
+    adapter: str | None = None
+    timings: dict[str, float] = {}
+    segments: tuple[Segment, ...] = ()
+    snippets: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    raw: str = ""
+    text: str = ""
+
+
+class Page(msgspec.Struct, frozen=True, rename="camel"):
+    """A self-contained HTML page, without scripts and without remote content."""
+
+    html: str
+
+
+class Event(msgspec.Struct, frozen=True, rename="camel"):
+    """What became of a suggestion; ``characters`` of it were taken, ``inferred`` is whether the
+    editor was not told by its API but concluded it.
+    """
+
+    id: str
+    kind: Literal["shown", "accepted", "partlyAccepted", "dismissed"]
+    characters: int = 0
+    inferred: bool = False
+
+
 @attrs.define
-class StatusRequest:
-    """A ``tenon/status`` message; its parameters may be left out."""
+class PlainRequest:
+    """A request of ours; its parameters stay JSON values, and may be left out."""
 
     id: int | str
     method: str
@@ -90,5 +221,7 @@ class StatusRequest:
     params: Any = None
 
 
-MESSAGES: dict[str, type] = {STATUS: StatusRequest}
+MESSAGES: dict[str, type] = dict.fromkeys(
+    (STATUS, ADAPTERS, MODELS, WHY, REPORT, DIAGNOSTICS), PlainRequest
+)
 """Requests whose messages pygls is to read as a type of ours."""

@@ -5,9 +5,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 
+from .trainer_messages import TrainingMode
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 SECTION = "tenon"
+HOURS = r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,24 @@ class ServerSettings:
     """Seconds without a request after which the engine ends and frees its memory; 0 means never."""
     offer_models: bool = True
     """Offer, once, to download a model that suits this machine better than the starter."""
+    training: TrainingMode = "automatic"
+    """When a repository is learnt: `automatic` when enough of it is new, `manual` on command, `off`
+    never."""
+    training_min_changes: Positive = 20
+    """New or changed functions after which a repository is learnt again."""
+    training_idle_seconds: NotNegative = 30
+    """Seconds without a keystroke before training begins by itself, and after which it goes on."""
+    training_min_gap_minutes: NotNegative = 60
+    """Minutes between two trainings that begin by themselves."""
+    training_on_battery: bool = False
+    """Let training begin, and go on, on battery power."""
+    training_hours: Annotated[str, msgspec.Meta(pattern=HOURS)] = ""
+    """Hours of the day in which training may begin by itself, such as `22:00-06:00`; empty means
+    any."""
+    base_share: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.0
+    """Share of the requests that the base alone answers, so that acceptance can be compared."""
+    feedback: bool = True
+    """Keep, on this machine alone, which suggestions were shown and accepted; no source text."""
     max_file_bytes: Positive = 2_000_000
     """Largest file, in bytes, in which completions are offered."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
