@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check train-setup demo-train bench-serve bench-quant bench-adapt bench-train clean help
+.PHONY: demo test check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-quant bench-adapt bench-train bench-watch bench-switch bench-yield clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -40,8 +40,31 @@ bench-adapt: $(VENV)/.dev  ## adapters on newer code, arm by arm: make bench-ada
 	@[ -n "$(BASE)" ] || { echo "bench-adapt needs a model file: make bench-adapt BASE=model.gguf"; exit 1; }
 	$(BIN)/python -m tests.benchmarks.adapt $(BASE) adapt.jsonl
 
+bench-watch: $(VENV)/.dev  ## what watching a tree of 100,000 files costs, and how soon a save is seen
+	$(BIN)/python -m tests.benchmarks.watching
+
+bench-switch: $(VENV)/.dev  ## switching between adapters in a running engine: time and memory
+	$(BIN)/python -m tests.benchmarks.switching --json switching.json
+
+bench-yield: $(VENV)/.dev  ## completions while a training goes on, beside idle ones (15 minutes)
+	$(BIN)/python -m tests.benchmarks.yielding
+
 bench-train: $(VENV)/.dev  ## tokens/s and memory beside transformers and PEFT (GPU)
 	$(BIN)/python -m tests.benchmarks.training_speed --json training-speed.json
+
+vscode: extension/node_modules/.package-lock.json $(VENV)/bin/python  ## build the VS Code extension, with the server in it
+	cd extension && node wheel.mjs $(CURDIR)/$(BIN)/python && npm run --silent package
+
+check-vscode: extension/node_modules/.package-lock.json  ## the extension's types, style and unit tests
+	cd extension && npm run --silent check
+
+test-vscode: vscode $(VENV)/.dev  ## the extension in VS Code's real workbench; sets itself up (Linux)
+	extension/e2e/run.sh
+
+extension/node_modules/.package-lock.json: extension/package-lock.json
+	@node -e 'process.exit(parseInt(process.versions.node) < 20)' || \
+		{ echo "the extension needs Node 20 or newer to be built"; exit 1; }
+	cd extension && npm ci --no-audit --no-fund
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

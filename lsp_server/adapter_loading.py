@@ -15,8 +15,9 @@ from typing import Protocol
 
 from .completion.engine import CompletionEngine
 from .errors import AdapterError, EngineError, EngineRequestError, WrongBaseError
-from .store.adapter_manifest import base_identity
 from .store.adapters import ActiveAdapter, AdapterRegistry
+from .store.adapters.manifest import base_identity
+from .store.choosing import serving_store
 from .store.integrity import Fingerprint
 from .store.models import ModelStore
 from .store.paths import StorePaths
@@ -25,6 +26,8 @@ from .store.repositories import RepositoryStore
 _log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 """Between two looks at a repository's ``active.json``."""
+RELATIVES_SECONDS = 30.0
+"""Between two searches for another folder whose adapters serve a repository that has none."""
 
 
 class AdaptableEngine(CompletionEngine, Protocol):
@@ -46,6 +49,7 @@ class _Seen:
 class _Repository:
     root: str
     store: RepositoryStore | None = None
+    searched: float = 0.0
     engine: AdaptableEngine | None = None
     seen: _Seen | None = None
     adapter: str | None = None
@@ -103,8 +107,15 @@ class AdapterLoader:
             repository.seen = None
             self._begin(repository, engine)
 
-    async def follow(self, engine: AdaptableEngine) -> None:
-        """Have ``engine`` serve what is active now for every folder; cancelling it ends no load."""
+    async def follow(self, engine: AdaptableEngine, *, anew: bool = False) -> None:
+        """Have ``engine`` serve what is active now for every folder; cancelling it ends no load.
+
+        With ``anew``, a look that is under way does not count: it may have read what was chosen
+        before.
+        """
+        under_way = [entry.look for entry in self._repositories.values() if entry.look]
+        if anew and under_way:
+            await asyncio.wait(under_way)
         looks = [self._begin(repository, engine) for repository in self._repositories.values()]
         if looks:
             await asyncio.wait(looks)
@@ -162,8 +173,12 @@ class AdapterLoader:
 
     def _choice(self, repository: _Repository) -> tuple[RepositoryStore, Fingerprint | None]:
         """Reads the disk: which version of ``active.json`` there is; None: the base serves."""
-        if repository.store is None:
-            repository.store = RepositoryStore.of(self._paths, Path(repository.root))
+        own, now = RepositoryStore.of(self._paths, Path(repository.root)), time.monotonic()
+        if own.active_json.exists():
+            repository.store = own
+        elif repository.store is None or now - repository.searched >= RELATIVES_SECONDS:
+            repository.store = serving_store(self._paths, own.root).store
+            repository.searched = now
         try:
             return repository.store, Fingerprint.of(repository.store.active_json)
         except (FileNotFoundError, NotADirectoryError):
@@ -172,9 +187,10 @@ class AdapterLoader:
     def _active(self, store: RepositoryStore, model: str, sha256: str) -> ActiveAdapter | None:
         """Reads the disk; raises AdapterError and ``OSError``."""
         registry = AdapterRegistry(store)
-        if not sha256:
+        chosen = registry.active_id()
+        if chosen is not None and not sha256:
             raise WrongBaseError(
-                f"its adapter {registry.active_id()} belongs to one model file, and this engine "
+                f"its adapter {chosen} belongs to one model file, and this engine "
                 "does not say which one it serves; leave `tenon.engineUrl` empty to have it served"
             )
         return registry.active(base_identity(ModelStore(self._paths), model, sha256))

@@ -8,18 +8,18 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from functools import partial
 from typing import Protocol
 
 from .editor import Progress
 from .engine.supervisor import EngineSupervisor
 from .engine_options import engine_options, needs_another_engine, needs_renewal
 from .errors import DownloadCancelledError, EngineError, TenonError
+from .model_choice import bring, installed, refuse_if_settled
 from .offers import OfferBook, recommendation
-from .session import Session
+from .session.session import Session
 from .settings import ServerSettings
 from .store.catalogue import STARTER, CatalogueEntry, load_catalogue
-from .store.download import pull, stages, starter_is_due
+from .store.download import starter_is_due
 from .store.models import ModelStore
 from .store.paths import StorePaths
 
@@ -66,6 +66,22 @@ class Bootstrap:
             self.start(renew=needs_renewal(old, new))
         elif old.model != new.model:
             self._instead(self._switch)
+
+    async def choose(self, name: str) -> None:
+        """Have a model serve, from now on: it is fetched if need be, and chosen once it serves.
+
+        Raises TenonError and ``OSError``: what served before goes on.
+        """
+        refuse_if_settled(name, self._session.settings)
+        store = ModelStore(self._paths)
+        await installed(store, name, self._editor)
+        if self._supervisor is None:  # nothing serves yet, perhaps because the old choice cannot
+            await asyncio.to_thread(store.choose, name)
+            self.start()
+            return
+        # Chosen last: a model that does not load would fail at every start from then on.
+        await self._supervisor.switch_model(name)
+        await asyncio.to_thread(store.choose, name)
 
     async def aclose(self) -> None:
         """End what runs here; the engine is shared and goes on."""
@@ -147,19 +163,8 @@ class Bootstrap:
         if not due or store.find(STARTER) is not None:
             return  # an older package's serves until the new one is whole
         self._session.setting_up("downloading", "The starter model is on its way.")
-        await self._pull(store, load_catalogue()[STARTER])
+        await bring(store, load_catalogue()[STARTER], self._editor)
         self._session.setting_up("starting", "The starter model has arrived.")
-
-    async def _pull(self, store: ModelStore, entry: CatalogueEntry) -> None:
-        """Bring a model in a thread, with progress in the editor; ended with the task."""
-        for stage in await asyncio.to_thread(stages, store, entry):
-            async with self._editor.progress(f"Tenon: {stage.arriving}") as progress:
-                try:
-                    work = partial(pull, store, stage, progress.report, progress.cancelled)
-                    await asyncio.to_thread(work)
-                except asyncio.CancelledError:
-                    progress.cancelled.set()
-                    raise
 
     async def _renew_starter(self) -> None:
         """Make this package's starter while an older package's serves, and switch to it."""
@@ -171,7 +176,7 @@ class Bootstrap:
         try:
             # Not before: the file that the engine may still be loading is deleted in the end.
             await supervisor.wait_ready(LOADING_SECONDS)
-            await self._pull(store, load_catalogue()[STARTER])
+            await bring(store, load_catalogue()[STARTER], self._editor)
             await supervisor.switch_model(STARTER)
         except DownloadCancelledError:
             _log.info("the starter model was not renewed: the user stopped it")
@@ -208,7 +213,7 @@ class Bootstrap:
             entry = await asyncio.to_thread(recommendation, store, info)
             if entry is None or not await self._agreed(entry):
                 return
-            await self._pull(store, entry)
+            await bring(store, entry, self._editor)
             # Chosen last: a model that does not load would fail at every start from then on.
             await supervisor.switch_model(entry.name)
             await asyncio.to_thread(store.choose, entry.name)

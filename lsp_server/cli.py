@@ -10,22 +10,26 @@ from . import __version__
 from .errors import TenonError
 
 COMMANDS = {
+    "adapters": "list, choose, roll back, combine and share what was learnt of a repository",
     "complete": "complete at PATH:LINE:COL, as the editor would",
     "demo": "complete at several places of real source files and show the answers",
     "engine": "run the completion engine (loopback HTTP); started on demand otherwise",
     "eval": "score a model or an adapter on a fill-in-the-middle data set",
     "index": "tell what is known of a repository, and which files are left out",
     "models": "list, pull, choose, import and remove models",
+    "report": "tell what was learnt of a repository and how it fared, or make a page of it",
     "serve": "run the language server for an editor",
     "setup": "install what only training needs, after saying how large it is",
     "status": "tell what runs, which model serves, and why not",
     "train": "learn a repository; the adapter serves only if it proves better",
     "train-base": "train the starter base to fill the middle (GPU)",
+    "watch": "learn a repository again whenever there is enough new in it",
 }
 TRAINING = {
     "eval": "training.commands.evaluate",
     "train": "training.commands.train",
     "train-base": "training.commands.train_base",
+    "watch": "training.commands.watch",
 }
 """Commands of the other package, which serving never imports: they are named, and loaded late."""
 

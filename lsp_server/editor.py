@@ -26,6 +26,18 @@ class Progress:
     cancelled: threading.Event
 
 
+@dataclass(frozen=True, slots=True)
+class Display:
+    """A running progress display of any work.
+
+    ``show`` takes a few words and the percentage done (None: unknown), from any thread.
+    ``cancelled`` is set, and ``on_cancel`` was called in the event loop, once the user stops it.
+    """
+
+    show: Callable[[str, int | None], None]
+    cancelled: threading.Event
+
+
 class LspEditor:
     """An editor behind a language server."""
 
@@ -46,33 +58,55 @@ class LspEditor:
     @asynccontextmanager
     async def progress(self, title: str) -> AsyncIterator[Progress]:
         """Show a download as work-done progress, if the editor can; see ``bootstrap.Editor``."""
+        async with self.display(title) as display:
+            shown = -1.0
+
+            def report(done: int, total: int | None) -> None:
+                nonlocal shown
+                part = done / total if total else 0.0
+                if not total or (part - shown < REPORT_STEP and done < total):
+                    return
+                shown = part
+                display.show(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB", int(100 * part))
+
+            yield Progress(report, display.cancelled)
+
+    @asynccontextmanager
+    async def display(
+        self, title: str, on_cancel: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[Display]:
+        """Show work that the user may stop as work-done progress, if the editor can."""
         cancelled = threading.Event()
         token = await self._progress_token()
         if token is None:
-            yield Progress(lambda _done, _total: None, cancelled)
+            yield Display(lambda _words, _percentage: None, cancelled)
             return
         display = self._server.work_done_progress
-        display.tokens[token].add_done_callback(lambda _: cancelled.set())
-        display.begin(
-            token, types.WorkDoneProgressBegin(title=title, cancellable=True, percentage=0)
-        )
-        loop, shown = asyncio.get_running_loop(), -1.0
+        loop, open_ = asyncio.get_running_loop(), True
 
-        def report(done: int, total: int | None) -> None:
-            nonlocal shown
-            part = done / total if total else 0.0
-            if not total or (part - shown < REPORT_STEP and done < total):
-                return
-            shown = part
-            message = f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"
-            value = types.WorkDoneProgressReport(message=message, percentage=int(100 * part))
-            loop.call_soon_threadsafe(display.report, token, value)
+        def stopped(_: object) -> None:
+            cancelled.set()
+            if open_:
+                on_cancel()
+
+        display.tokens[token].add_done_callback(stopped)
+        begin = types.WorkDoneProgressBegin(title=title, cancellable=True, percentage=0)
+        display.begin(token, begin)
+
+        def tell(value: types.WorkDoneProgressReport) -> None:
+            if open_:  # a word that was on its way from a thread when the work ended
+                display.report(token, value)
+
+        def show(words: str, percentage: int | None) -> None:
+            value = types.WorkDoneProgressReport(message=words, percentage=percentage)
+            loop.call_soon_threadsafe(tell, value)
 
         ending = "stopped"
         try:
-            yield Progress(report, cancelled)
+            yield Display(show, cancelled)
             ending = "done"
         finally:
+            open_ = False
             display.end(token, types.WorkDoneProgressEnd(message=ending))
 
     async def _progress_token(self) -> str | None:

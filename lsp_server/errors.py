@@ -12,7 +12,9 @@ TenonError
 │   ├── UnknownAdapterError  no such adapter of this repository
 │   ├── CorruptAdapterError  its file is gone, or not the one that was published
 │   └── WrongBaseError       it was trained over another model
-├── RunBusyError             another run trains this repository
+├── NotNowError              training is refused for now, and may be tried again later
+│   └── RunBusyError         another run trains this repository, or another one on this machine
+├── TrainerUnavailableError  nobody learns this repository here: off, not set up, or elsewhere
 ├── EngineError
 │   ├── EngineUnavailableError   not running, still loading, or out of reach
 │   ├── EngineStartError         it was started and ended again
@@ -69,8 +71,16 @@ class WrongBaseError(AdapterError):
     """The adapter was trained over another model than the one that serves."""
 
 
-class RunBusyError(TenonError):
-    """Another run trains this repository."""
+class NotNowError(TenonError):
+    """Training is refused for now (too little memory, …); trying again later may help."""
+
+
+class RunBusyError(NotNowError):
+    """Another run trains this repository, or another repository on this machine."""
+
+
+class TrainerUnavailableError(TenonError):
+    """Nobody learns the repository here: switched off, not set up, or watched elsewhere."""
 
 
 class EngineError(TenonError):

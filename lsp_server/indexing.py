@@ -7,7 +7,6 @@ if the server did it, even in a thread. The server only reads what those process
 import asyncio
 import contextlib
 import logging
-import os
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import children
 from .store.index import RepositoryIndex
 from .store.paths import StorePaths
 from .store.repositories import RepositoryStore
@@ -95,14 +95,14 @@ class Indexer:
         try:
             self._paths.root.mkdir(parents=True, exist_ok=True)
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "lsp_server", "index", root, "--background",
+                *children.command("index", root, "--background"),
                 cwd=self._paths.root,
-                env={**os.environ, "PYTHONSAFEPATH": "1", "TENON_HOME": str(self._paths.root)},
+                env=children.environment(self._paths),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 creationflags=_quiet_flags(),
-            )  # fmt: skip
+            )
         except OSError as error:
             return str(error)
         try:

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import sys
+from collections import deque
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -45,3 +47,15 @@ class ClientHandler(logging.Handler):
         if not self._loop.is_closed():
             # A record may come from a thread, and one message must not be written into another.
             self._loop.call_soon_threadsafe(self._server.window_log_message, params)
+
+
+class RecentTroubles(logging.Handler):
+    """Keeps the last warnings and errors for whoever asks what went wrong, without tracebacks."""
+
+    def __init__(self, most: int = 20) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: deque[str] = deque(maxlen=most)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        at = datetime.fromtimestamp(record.created, UTC)
+        self.lines.append(f"{at:%Y-%m-%dT%H:%M:%SZ} {record.levelname} {record.getMessage()}")

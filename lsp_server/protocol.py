@@ -23,9 +23,11 @@ Commands (``workspace/executeCommand``); ``uri`` is of a document or folder, and
     at ``tenon.engineUrl`` is only asked again.
     ``tenon.startTraining`` (uri), ``tenon.cancelTraining`` (uri), ``tenon.pauseTraining`` (uri),
     ``tenon.resumeTraining`` (uri): what the trainer of a repository is to do.
-    ``tenon.setupTraining`` (): install what training needs; returns whether that went well.
-    ``tenon.activateAdapter`` (id, uri): have an adapter serve; ``""`` is none, the base alone.
-    ``tenon.rollbackAdapter`` (uri): back to the adapter that served before; returns its id.
+    ``tenon.setupTraining`` (): say how large it is, ask, and install what training needs; returns
+    whether all of it is installed now.
+    ``tenon.activateAdapter`` (id, uri): have an adapter serve, and go on whatever is promoted;
+    ``""`` is none, the base alone, ``"auto"`` leaves it to the gate again.
+    ``tenon.rollbackAdapter`` (uri): back to what served before; returns its id (null: the base).
     ``tenon.chooseModel`` (name): fetch a model if need be, and serve it.
 
 Names on the wire are camelCase.
@@ -141,15 +143,23 @@ class AdapterLine(msgspec.Struct, frozen=True, rename="camel"):
     active: bool = False
     pinned: bool = False
     usable: bool = True
+    tags: tuple[str, ...] = ()
 
 
 class AdapterList(msgspec.Struct, frozen=True, rename="camel"):
-    """The adapters of one repository, newest first; ``active`` None: the base alone serves it."""
+    """The adapters of one repository, newest first; ``active`` None: the base alone serves it.
+
+    ``manual``: a user chose that, so no promotion changes it. ``origin`` says in words whose
+    adapters these are, if not the folder's own; ``trouble`` why nobody knows which one serves.
+    """
 
     root: str
     repository: str
     active: str | None
     adapters: tuple[AdapterLine, ...]
+    manual: bool = False
+    origin: str = ""
+    trouble: str = ""
 
 
 class ModelLine(msgspec.Struct, frozen=True, rename="camel"):
@@ -221,7 +231,17 @@ class PlainRequest:
     params: Any = None
 
 
-MESSAGES: dict[str, type] = dict.fromkeys(
-    (STATUS, ADAPTERS, MODELS, WHY, REPORT, DIAGNOSTICS), PlainRequest
-)
-"""Requests whose messages pygls is to read as a type of ours."""
+@attrs.define
+class PlainNotification:
+    """A notification of ours; its parameters stay JSON values, and may be left out."""
+
+    method: str
+    jsonrpc: str
+    params: Any = None
+
+
+MESSAGES: dict[str, type] = {
+    **dict.fromkeys((STATUS, ADAPTERS, MODELS, WHY, REPORT, DIAGNOSTICS), PlainRequest),
+    EVENT: PlainNotification,
+}
+"""What pygls is to read as a type of ours."""

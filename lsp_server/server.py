@@ -1,9 +1,9 @@
-"""The language server: what arrives over LSP, handed on in a few lines each."""
+"""The language server of one editor: its parts, from the first message to the last."""
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,11 +12,12 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from . import __version__, protocol
-from .documents import LspWorkspace, path_of
+from .documents import LspWorkspace
 from .editor import LspEditor
-from .edits import Request
-from .log import ClientHandler, set_level
-from .session import Session
+from .handlers.answers import as_command, told
+from .handlers.table import COMMANDS, LSP, OPTIONS, REQUESTS
+from .log import ClientHandler, RecentTroubles, set_level
+from .session.session import Session
 from .settings import SECTION
 from .store.paths import StorePaths
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:  # imported after `initialized`: it brings the HTTP client in
     from .adapter_loading import AdapterLoader
     from .bootstrap import Bootstrap
     from .indexing import Indexer
+    from .learning import Learning
+    from .recording import FeedbackRecorder
 
 _log = logging.getLogger(__name__)
 
@@ -49,21 +52,27 @@ class TenonProtocol(LanguageServerProtocol):
 
 
 class TenonServer(LanguageServer):
-    """One editor's server. Handlers are below; state lives in :class:`Session`."""
+    """One editor's server. What arrives goes to ``handlers/``; state lives in :class:`Session`."""
 
     def __init__(self, paths: StorePaths) -> None:
         super().__init__("tenon", __version__, protocol_cls=TenonProtocol)
         self.session = Session(self._send_status)
         self.bootstrap: Bootstrap | None = None
+        self.learning: Learning | None = None
         self._indexer: Indexer | None = None
         self._adapters: AdapterLoader | None = None
-        self._paths = paths
+        self._feedback: FeedbackRecorder | None = None
+        self.paths = paths
+        self.troubles = RecentTroubles()
+        self.client_name = ""
         self._initialized = False
         self._watch: asyncio.Task[None] | None = None
-        for method, handler in _HANDLERS.items():
-            self.feature(method, _OPTIONS.get(method))(handler)
-        for name, command in _COMMANDS.items():
-            self.command(name)(command)
+        for method, handler in LSP.items():
+            self.feature(method, OPTIONS.get(method))(handler)
+        for method, handler in REQUESTS.items():
+            self.feature(method)(told(handler))
+        for name, command in COMMANDS.items():
+            self.command(name)(as_command(command))
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Into the log: a pop-up while somebody types helps nobody."""
@@ -74,11 +83,15 @@ class TenonServer(LanguageServer):
         """What waits until the editor has its answer to ``initialize``."""
         self._initialized = True
         logging.getLogger(__package__).addHandler(ClientHandler(self))
+        logging.getLogger(__package__).addHandler(self.troubles)
         await self._watch_configuration()
         await self.pull_configuration()
         module = await asyncio.to_thread(import_module, ".bootstrap", __package__)
-        self.bootstrap = module.Bootstrap(self.session, LspEditor(self), self._paths)
+        self.bootstrap = module.Bootstrap(self.session, LspEditor(self), self.paths)
         self.bootstrap.start()
+        recording = await asyncio.to_thread(import_module, ".recording", __package__)
+        self._feedback = self.session.feedback = recording.FeedbackRecorder(self.paths)
+        self._feedback.enabled = self.session.settings.feedback
         self._watch = asyncio.create_task(self.session.watch())
         # Told before anything changes, or the editor would hear of the first change twice.
         self._send_status(self.session.status())
@@ -88,12 +101,17 @@ class TenonServer(LanguageServer):
         """Leave the shared engine to the others."""
         if self._watch is not None:
             self._watch.cancel()
+        if self.learning is not None:
+            await self.learning.aclose()
         if self._indexer is not None:
             await self._indexer.aclose()
         if self._adapters is not None:
             await self._adapters.aclose()
         if self.bootstrap is not None:
             await self.bootstrap.aclose()
+        if self._feedback is not None:
+            await self._feedback.aclose()
+        self.session.close()
 
     async def _open_folders(self) -> None:
         """Begin to read the folders that are open, and to load what was learnt of them;
@@ -101,14 +119,36 @@ class TenonServer(LanguageServer):
         """
         session, roots = self.session, cast("LspWorkspace", self.workspace).roots()
         loading = await asyncio.to_thread(import_module, ".adapter_loading", __package__)
-        loader = loading.AdapterLoader(self._paths, session.publish, session.trouble)
+        loader = loading.AdapterLoader(self.paths, session.publish, session.trouble)
         self._adapters = session.adapters = loader
         indexing = await asyncio.to_thread(import_module, ".indexing", __package__)
-        self._indexer = session.indexes = indexing.Indexer(self._paths, session.trouble)
+        self._indexer = session.indexes = indexing.Indexer(self.paths, session.trouble)
+        learning = await asyncio.to_thread(import_module, ".learning", __package__)
+        self.learning = session.trainers = learning.Learning(
+            self.paths, LspEditor(self), session.publish, session.engine_changed
+        )
+        self.learning.configure(session.settings)
         for root in roots:
-            loader.open(root)
-            self._indexer.index_of(root)
+            await self.open_folder(root)
         session.engine_changed()  # it may have been ready before
+
+    async def open_folder(self, root: str) -> None:
+        """A folder was opened: its index, its adapter and its trainer are for it from now on."""
+        self.session.root = self.session.root or root
+        if self._adapters is not None:
+            self._adapters.open(root)
+        if self._indexer is not None:
+            self._indexer.index_of(root)
+        if self.learning is not None:
+            await self.learning.open(root)
+
+    async def close_folder(self, root: str) -> None:
+        """A folder was closed: nobody learns it any more, and it is not what is asked about."""
+        if self.session.root == root:
+            self.session.root = next(iter(cast("LspWorkspace", self.workspace).roots()), None)
+            self.session.publish()
+        if self.learning is not None:
+            await self.learning.close(root)
 
     def configure(self, raw: object) -> None:
         """Take over settings and tell the user, once, what is wrong with them."""
@@ -117,6 +157,8 @@ class TenonServer(LanguageServer):
         set_level(self.session.settings.log_level)
         if self.bootstrap is not None:
             self.bootstrap.reconfigure(old)
+        if self.learning is not None:
+            self.learning.configure(self.session.settings)
         if message:
             _log.warning("%s", message)
             self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
@@ -154,96 +196,3 @@ class TenonServer(LanguageServer):
     def _send_status(self, status: protocol.Status) -> None:
         if self._initialized:  # a server keeps silent until then
             self.protocol.notify(protocol.STATUS_DID_CHANGE, status.wire())
-
-
-async def initialize(ls: TenonServer, params: types.InitializeParams) -> None:
-    """Settings may come with the first message."""
-    ls.configure(params.initialization_options)
-
-
-async def initialized(ls: TenonServer, params: types.InitializedParams) -> None:
-    """The editor listens: everything slow begins now."""
-    del params
-    await ls.begin()
-
-
-async def shutdown(ls: TenonServer, params: None) -> None:
-    """The editor is closing."""
-    del params
-    await ls.end()
-
-
-async def did_change_configuration(
-    ls: TenonServer, params: types.DidChangeConfigurationParams
-) -> None:
-    """Settings come with the message, or are to be asked for."""
-    settings = params.settings
-    if isinstance(settings, dict) and SECTION in settings:
-        ls.configure(settings[SECTION])
-    else:
-        await ls.pull_configuration()
-
-
-async def inline_completion(
-    ls: TenonServer, params: types.InlineCompletionParams
-) -> types.InlineCompletionList:
-    """Answer a keystroke; an empty list with its reason in the status otherwise."""
-    workspace = cast("LspWorkspace", ls.workspace)  # TenonProtocol sees to that
-    document = workspace.opened(params.text_document.uri)
-    request = Request(
-        uri=params.text_document.uri,
-        text=document.source if document else None,
-        position=params.position,
-        encoding=workspace.position_encoding or types.PositionEncodingKind.Utf16,
-        language=(document.language_id or "") if document else "",
-        path=path_of(params.text_document.uri),
-        roots=workspace.roots(),
-        automatic=params.context.trigger_kind is types.InlineCompletionTriggerKind.Automatic,
-        selected=params.context.selected_completion_info,
-    )
-    suggestion, _ = await ls.session.complete(request)
-    if suggestion is None:
-        return types.InlineCompletionList([])
-    command = types.Command("Accepted", protocol.COMPLETION_ACCEPTED, arguments=[suggestion.id])
-    item = types.InlineCompletionItem(suggestion.text, range=suggestion.range, command=command)
-    return types.InlineCompletionList([item])
-
-
-async def did_save(ls: TenonServer, params: types.DidSaveTextDocumentParams) -> None:
-    """What lies on disk has changed: the repository's index follows."""
-    workspace = cast("LspWorkspace", ls.workspace)
-    ls.session.saved(path_of(params.text_document.uri), workspace.roots())
-
-
-async def status(ls: TenonServer, params: object) -> dict[str, Any]:
-    """``tenon/status``: as the engine itself says now, not as it was at the last keystroke."""
-    del params
-    await ls.session.refresh()
-    return ls.session.status().wire()
-
-
-async def completion_accepted(ls: TenonServer, identifier: str) -> bool:
-    """``tenon.completionAccepted``: whether it was one of ours."""
-    return ls.session.accepted(identifier)
-
-
-async def restart_engine(ls: TenonServer) -> None:
-    """``tenon.restartEngine``: end this machine's engine and start it again, without waiting."""
-    if ls.bootstrap is not None:
-        ls.bootstrap.start(renew=True)
-
-
-_HANDLERS: dict[str, Callable[..., Any]] = {
-    types.INITIALIZE: initialize,
-    types.INITIALIZED: initialized,
-    types.SHUTDOWN: shutdown,
-    types.WORKSPACE_DID_CHANGE_CONFIGURATION: did_change_configuration,
-    types.TEXT_DOCUMENT_INLINE_COMPLETION: inline_completion,
-    types.TEXT_DOCUMENT_DID_SAVE: did_save,
-    protocol.STATUS: status,
-}
-_OPTIONS = {types.TEXT_DOCUMENT_INLINE_COMPLETION: types.InlineCompletionOptions()}
-_COMMANDS: dict[str, Callable[..., Any]] = {
-    protocol.COMPLETION_ACCEPTED: completion_accepted,
-    protocol.RESTART_ENGINE: restart_engine,
-}

@@ -52,7 +52,7 @@ class ServerSettings:
     training_min_changes: Positive = 20
     """New or changed functions after which a repository is learnt again."""
     training_idle_seconds: NotNegative = 30
-    """Seconds without a keystroke before training begins by itself, and after which it goes on."""
+    """Seconds without a keystroke before training begins by itself."""
     training_min_gap_minutes: NotNegative = 60
     """Minutes between two trainings that begin by themselves."""
     training_on_battery: bool = False

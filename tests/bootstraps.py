@@ -5,14 +5,14 @@ import threading
 from types import SimpleNamespace
 from typing import ClassVar
 
-from lsp_server import bootstrap
+from lsp_server import bootstrap, model_choice
 from lsp_server.bootstrap import Bootstrap
 from lsp_server.completion.engine import EngineInfo
 from lsp_server.editor import Progress
 from lsp_server.engine.supervisor import EngineState, EngineStatus
 from lsp_server.errors import EngineError
 from lsp_server.prompt.formats import PLAIN
-from lsp_server.session import Session
+from lsp_server.session.session import Session
 from lsp_server.store.catalogue import STARTER, base_id, load_catalogue
 from lsp_server.store.paths import StorePaths
 
@@ -102,7 +102,7 @@ def pretend(monkeypatch):
     monkeypatch.setattr(bootstrap, "EngineSupervisor", FakeSupervisor)
     monkeypatch.setattr(bootstrap, "ModelStore", FakeStore)
     monkeypatch.setattr(
-        bootstrap, "pull", lambda store, entry, progress, cancel: names.append(entry.name)
+        model_choice, "pull", lambda store, entry, progress, cancel: names.append(entry.name)
     )
     monkeypatch.setattr(bootstrap, "recommendation", lambda store, info: load_catalogue()[BETTER])
     return names

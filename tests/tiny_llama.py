@@ -93,14 +93,19 @@ def write_llama(
 
 def served_logits(path: Path, tokens: list[int], adapter: Path | None = None) -> np.ndarray:
     """llama.cpp's, of every token (at most 64): (tokens, vocabulary)."""
+    return composed_logits(path, tokens, *([(adapter, 1.0)] if adapter is not None else []))
+
+
+def composed_logits(path: Path, tokens: list[int], *adapters: tuple[Path, float]) -> np.ndarray:
+    """The same with several adapters at once, each at its scale."""
     model = Model.load(Backend(logging.getLogger("llama")), path)
-    adapters = [Adapter(model, file) for file in (adapter,) if file is not None]
+    loaded = [(Adapter(model, file), scale) for file, scale in adapters]
     context = Context(model, tokens=64, sequences=1, chunk=64, threads=1)
-    context.use_adapters(tuple((entry, 1.0) for entry in adapters))
+    context.use_adapters(tuple(loaded))
     context.decode(tokens, position=0, sequence=0, every_logit=True)
     found = np.array([context.logits(index) for index in range(len(tokens))])
     context.close()
-    for entry in adapters:
+    for entry, _ in loaded:
         entry.close()
     model.close()
     return found

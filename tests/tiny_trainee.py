@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,11 +80,11 @@ class Trained:
 
 @dataclass(slots=True)
 class Clock:
-    """Stands in a module for ``time``: every step takes as long as the test says."""
+    """A run's clock: every step takes as long as the test says."""
 
     now: float = 0.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
     def passes(self, seconds: float) -> None:
@@ -97,6 +98,7 @@ class Follower:
     stop_after: int | None = None
     checkpoint: Path | None = None
     before: Callable[[int], None] = lambda _step: None
+    clock: Callable[[], float] = time.monotonic
     events: list[TrainingEvent] = field(default_factory=list)
     asked: int = -1
 
@@ -107,7 +109,7 @@ class Follower:
 
     @property
     def watcher(self) -> Watcher:
-        return Watcher(self.events.append, self.cancelled, self.checkpoint)
+        return Watcher(self.events.append, self.cancelled, self.checkpoint, self.clock)
 
 
 def trained(

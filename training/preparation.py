@@ -3,7 +3,7 @@
 Working tree → hold-out by time → outlines → curation → samples, and the held-out code as questions.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,9 +21,11 @@ from .data.dataset import Codebase, Dataset, SampleMix, TrainingFile, recency
 from .data.samples import Sample
 from .data.terms import Terms
 from .gate.scoring import Span
+from .holdout.added import Hashes
 from .holdout.git import GitError
 from .holdout.history import History
 from .holdout.holdout import HoldOut, HoldoutRules, hold_out
+from .holdout.learnt import fresh_share, without_learnt
 from .outlines.extract import extract
 from .outlines.extraction_cache import ExtractionCache
 from .questions import Questions
@@ -35,15 +37,31 @@ LARGEST_HOLDOUT = 5_000
 """Lines held out at most: of a large repository a tenth would reach back for years."""
 
 
+LEAST_UNSEEN = 0.5
+"""Which part of the code that is held out must be new to the adapter that serves."""
+
+
 class NothingToLearnError(TenonError):
     """A repository without code that could be learnt."""
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What the adapter that serves has read: numbers of ``lines`` as
+    :func:`training.holdout.learnt.learnt_lines` gives them; ``started``: a run would start from it.
+    """
+
+    lines: Hashes
+    started: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
-    """``newer`` and ``general`` are the gate's questions, ``validation`` those of early stopping.
+    """``newer`` and ``general`` are the gate's questions, ``validation`` those of early stopping,
+    which the spans ``choosing`` (ids) are of.
 
     ``data_sha256`` is of all texts that are learnt from. ``commit`` is the working tree's.
+    ``unseen``: the adapter that serves has read nothing of what is held out, as far as is known.
     """
 
     holdout: HoldOut
@@ -54,15 +72,34 @@ class Prepared:
     general: tuple[Span, ...]
     data_sha256: str
     commit: str | None
+    choosing: tuple[str, ...] = ()
+    unseen: bool = False
 
-    def material(self, base: str) -> Material:
-        """As the recipe takes it; ``base`` is the identity of the model that is trained over."""
+    def counts(self) -> dict[str, int | str]:
+        """How much there is to learn from and to judge by, for a run's log."""
+        return {
+            "files": len(self.curated.files),
+            "pairs": sum(len(entry.pairs) for entry in self.curated.files),
+            "samples": self.dataset.pass_size,
+            "split": self.holdout.split,
+            "lines": self.holdout.code_lines,
+            "held_out": self.holdout.lines,
+            "newer": len(self.newer),
+            "general": len(self.general),
+        }
+
+    def material(self, base: str, start: str = "") -> Material:
+        """As the recipe takes it; ``base`` is the identity of the model that is trained over, and
+        ``start`` the id of the adapter that is started from, if any.
+        """
+        chosen = sha256("\0".join(self.choosing).encode("utf-8", "surrogateescape")).hexdigest()
         return Material(
             samples=self.dataset.samples,
             pass_size=self.dataset.pass_size,
             heldout=self.validation,
             unlearned=frozenset(unlearned(self.dataset)),
-            identity=f"{base}/{self.data_sha256}/{self.dataset.mix}",
+            pieces=self.dataset.terms.tokenizer.pieces,
+            identity=f"{base}/{start}/{self.data_sha256}/{chosen}/{self.dataset.mix}",
         )
 
 
@@ -74,11 +111,16 @@ def prepare(
     ledger: Ledger,
     cache: ExtractionCache | None,
     seed: int = 1,
+    known: Known | None = None,
+    processes: int | None = None,
     told: Callable[[str], None] = lambda _step: None,
 ) -> Prepared:
     """Read a repository; ``told`` hears what is being done.
 
-    Raises NothingToLearnError, and SettingsError for a faulty ``tenon.toml``.
+    Of what is held out, the lines that the serving adapter has read (``known``) are left out,
+    unless too little remains: then it must not be started from. If it is, samples are drawn more
+    often from files that are new to it. ``processes`` parse (all cores, up to eight). Raises
+    NothingToLearnError, and SettingsError for a faulty ``tenon.toml``.
     """
     told("reading files")
     accepted: list[RepositoryFile] = []
@@ -90,13 +132,20 @@ def prepare(
     told("finding what is new")
     history = History.of(root)
     holdout = hold_out(accepted, history, HoldoutRules(max_lines=LARGEST_HOLDOUT), seed)
+    unseen = without_learnt(holdout, known.lines) if known else holdout
+    is_unseen = known is not None and unseen.lines >= LEAST_UNSEEN * holdout.lines
+    if is_unseen:
+        holdout = unseen
     told("parsing and curating")
-    curated = curate(extract(holdout.training, cache), ledger)
+    curated = curate(extract(holdout.training, cache, processes=processes), ledger)
     if not curated.files:
         raise NothingToLearnError(_nothing(root, ledger))
+    weights = _recent(history, holdout, mix.half_life)
+    if known is not None and known.started and is_unseen:
+        weights = _fresh(curated, weights, known.lines, mix.fresh)
     repository = Codebase(
         root.name,
-        _weighted(curated, holdout, _recent(history, holdout, mix.half_life)),
+        _weighted(curated, holdout, weights),
         RepositoryIndex.of_files([entry.file for entry in curated.files]),
     )
     dataset = Dataset(repository, general.replayed(), mix, terms, seed)
@@ -112,6 +161,8 @@ def prepare(
         general=tuple(Span(example, kind) for example, kind in rest),
         data_sha256=_checksum(curated.files),
         commit=history.head.id if history else None,
+        choosing=questions.choosing,
+        unseen=is_unseen,
     )
 
 
@@ -143,6 +194,18 @@ def _recent(history: History | None, holdout: HoldOut, half_life: float) -> dict
     except GitError:
         return {}
     return recency(changed, max(changed.values(), default=0.0), half_life)
+
+
+def _fresh(
+    curated: Curated, weights: Mapping[str, float], learnt: Hashes, times: float
+) -> dict[str, float]:
+    """Weights by path, ``times`` as high for a file of which nothing was learnt; of one that was
+    changed, by the share of its lines that are new.
+    """
+    shares = {it.file.path: fresh_share(it.file.text, learnt) for it in curated.files}
+    return {
+        path: weights.get(path, 1.0) * (1 + (times - 1) * share) for path, share in shares.items()
+    }
 
 
 def _weighted(

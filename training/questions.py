@@ -33,23 +33,26 @@ SPANS_PER_KIND = 150
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """``validation`` chooses the checkpoint, ``newer`` is the gate's; no file is in both."""
+    """``validation`` chooses the checkpoint, ``newer`` is the gate's; no file is in both.
+
+    ``choosing`` are the ids of the spans that ``validation`` is made of.
+    """
 
     validation: tuple[Sample, ...]
     newer: tuple[Span, ...]
+    choosing: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, holdout: HoldOut, terms: Terms, name: str, seed: int) -> "Questions":
         """Holes in what is held out of the repository ``name``; none where nothing is."""
         spans = _spans(holdout, terms, name, seed)
         validating = _validating({span.file for span in spans})
-        chosen = fair_order([span for span in spans if span.file in validating], seed)
+        drawn = fair_order([span for span in spans if span.file in validating], seed)
+        chosen = drawn[:VALIDATION_SPANS]
         return cls(
-            tuple(
-                terms.sample(_source(span.example), span.example.middle)
-                for span in chosen[:VALIDATION_SPANS]
-            ),
+            tuple(terms.sample(_source(span.example), span.example.middle) for span in chosen),
             tuple(span for span in spans if span.file not in validating),
+            tuple(span.example.id for span in chosen),
         )
 
 

@@ -8,41 +8,41 @@ import asyncio
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import torch
 
 from lsp_server.errors import AdapterError, SettingsError
-from lsp_server.store.adapter_manifest import FILE, GATE, PEFT, AdapterFacts
 from lsp_server.store.adapters import AdapterRegistry
+from lsp_server.store.locks import MachineLock, RunLock
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
-from lsp_server.store.runs import EventLog, Run, RunLock, RunStore
+from lsp_server.store.runs import EventLog, RunStore
 
-from .adapter.export import export_lora
-from .base.loading import load_base
+from .clock import ActiveClock
 from .curation.ledger import Ledger
 from .evaluation.engines import shared_engine
 from .gate.judge import Trial, judge
 from .gate.report import GateReport, Limits
 from .gate.scoring import TimeBudget
-from .interruption import Interruption, interruptible
+from .interruption import interruptible
 from .outlines.extraction_cache import ExtractionCache
-from .preparation import Prepared, prepare
+from .preparation import Known, Prepared, prepare
 from .recipe.config import RecipeConfig, TrainConfig
-from .recipe.machine import Machine, machine_for
-from .recipe.recipe import TrainingEvent, Watcher, losses_at, steps_of, train
-from .recipe.trainee import Trainee, with_adapter
+from .recipe.machine import machine_for
+from .running.candidate import make_candidate
+from .running.job import Job, Listener
+from .running.memory import check_memory
+from .running.publishing import publish
+from .running.resuming import clear
+from .running.start import Start, scratch_is_due, start_of
 from .served import ServedBase, ask_served, check_still_served
 
 GATE_SECONDS = 420.0
-SCALES = (0.5, 0.75, 1.0)
-"""What an adapter is tried at on the code that chose its checkpoint, which the gate never asks."""
 NO_ADAPTER = ("full", "dora")
 """Methods whose result no engine can serve beside its base."""
-CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +55,11 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """Who follows a run: stages in words, training's events, the gate's progress."""
-
-    stage: Callable[[str], None] = lambda _text: None
-    event: Callable[[TrainingEvent], None] = lambda _event: None
-    judged: Callable[[str, int, int], None] = lambda _step, _done, _total: None
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What a run is about, once it is known; ``begin`` tells of a stage, unless it is cancelled."""
-
-    run: Run
-    store: RepositoryStore
-    prepared: Prepared
-    base: ServedBase
-    recipe: RecipeConfig
-    cancelled: Interruption
-    begin: Callable[[str], None]
-
-    @property
-    def candidate(self) -> Path:
-        return self.run.candidate / FILE
-
-
-@dataclass(frozen=True, slots=True)
 class TrainingRun:
-    """One repository, one configuration; ``gate_seconds`` 0 is no limit."""
+    """One repository, one configuration; ``gate_seconds`` 0 is no limit.
+
+    ``threads`` are as many as may compute, here and in the processes that parse (0: as suits).
+    """
 
     root: Path
     paths: StorePaths
@@ -90,16 +67,17 @@ class TrainingRun:
     listener: Listener = field(default_factory=Listener)
     gate_seconds: float = GATE_SECONDS
     limits: Limits = field(default_factory=Limits)
+    threads: int = 0
 
     def prepared(self, ledger: Ledger) -> Prepared:
         """Only what would be learnt from, and what was left out. Trains nothing, keeps no run."""
         store = RepositoryStore.of(self.paths, self.root)
         base = asyncio.run(self._ask_base(self.listener.stage))
         with _cache(store) as cache:
-            return self._prepare(base, ledger, cache, self.listener.stage)
+            return self._prepare(base, None, ledger, cache, self.listener.stage)
 
     def execute(self) -> Outcome:
-        """Train, judge, publish; raises RunCancelledError, RunBusyError, other TenonErrors.
+        """Train, judge, publish; raises RunCancelledError, NotNowError, other TenonErrors.
 
         The adapter serves from then on if the gate says so; whatever happens before that leaves the
         store's adapters as they were. For the main thread: it listens to signals.
@@ -110,14 +88,17 @@ class TrainingRun:
                 "leave --method out, or use lora"
             )
         store = RepositoryStore.of(self.paths, self.root)
-        with interruptible() as cancelled, RunLock(store):
+        alone = RunLock(store), MachineLock(self.paths, store.name)
+        with interruptible() as cancelled, alone[0], alone[1], ActiveClock() as clock:
 
             def tell(stage: str) -> None:
                 cancelled.check()
+                self._check_root()
                 self.listener.stage(stage)
 
             base = asyncio.run(self._ask_base(tell))
-            machine, recipe = machine_for(self.config.recipe, base.model.path)
+            machine, recipe = machine_for(self.config.recipe, base.model.path, threads=self.threads)
+            check_memory(base.model.path, machine, recipe)
             run = RunStore(store).begin(msgspec.toml.encode(self.config))
             with EventLog(run.events) as events:
 
@@ -125,13 +106,23 @@ class TrainingRun:
                     tell(stage)
                     events.tell({"kind": "stage", "stage": stage})
 
+                start = _start(store, base, recipe)
                 with Ledger(run.samples) as ledger, _cache(store) as cache:
-                    prepared = self._prepare(base, ledger, cache, begin)
-                job = _Job(run, store, prepared, base, recipe, cancelled, begin)
-                scale = self._train(job, machine, events)
+                    prepared = self._prepare(base, start.known, ledger, cache, begin)
+                events.tell({"kind": "material", **prepared.counts()})
+                start = start.judged_fairly(unseen=prepared.unseen)
+                config = msgspec.structs.replace(self.config, recipe=start.shortened(recipe))
+                job = Job(
+                    run, store, base, prepared, config, machine, start, cancelled, clock, events,
+                    self.listener, begin,
+                )  # fmt: skip
+                scale = make_candidate(job)
                 report = asyncio.run(self._judged(job, scale))
+                begin("publishing")
+                adapter = publish(job, report)
                 events.tell({"kind": "verdict", "verdict": report.verdict})
-            return self._publish(job, report)
+            clear(RunStore(store))
+            return Outcome(adapter.id, report, run.folder)
 
     async def _ask_base(self, begin: Callable[[str], None]) -> ServedBase:
         """What serves, and its file, which is trained over."""
@@ -140,40 +131,19 @@ class TrainingRun:
             return await ask_served(engine, self.paths, self.root)
 
     def _prepare(
-        self, base: ServedBase, ledger: Ledger, cache: ExtractionCache, begin: Callable[[str], None]
+        self,
+        base: ServedBase,
+        known: Known | None,
+        ledger: Ledger,
+        cache: ExtractionCache,
+        begin: Callable[[str], None],
     ) -> Prepared:
         return prepare(
-            self.root, base.terms, self.config.mix, ledger=ledger, cache=cache,
-            seed=self.config.recipe.seed, told=begin,
+            self.root, base.terms, self.config.mix, ledger=ledger, cache=cache, known=known,
+            seed=self.config.recipe.seed, processes=self.threads or None, told=begin,
         )  # fmt: skip
 
-    def _train(self, job: _Job, machine: Machine, events: EventLog) -> float:
-        """Leave a candidate in the run's folder; returns the scale that suits it best."""
-        model = job.base.model
-        job.begin(f"loading {model.name}")
-        if machine.threads:
-            torch.set_num_threads(machine.threads)
-        base = load_base(model.path, machine.precision, machine.device)
-        material = job.prepared.material(job.base.identity)
-        adapted = with_adapter(base, job.recipe, steps=steps_of(material.pass_size, job.recipe))
-        trainee = Trainee(adapted, compiled=machine.compiled, kept=machine.kept)
-
-        def report(event: TrainingEvent) -> None:
-            events.tell({"kind": "step", **asdict(event)})
-            self.listener.event(event)
-
-        job.begin("training")
-        checkpoint = checkpoint_of(job.run, RunStore(job.store))
-        train(trainee, material, job.recipe, Watcher(report, job.cancelled, checkpoint))
-        job.begin("choosing the adapter's scale")
-        losses = losses_at(SCALES, trainee, material, job.recipe)
-        job.run.candidate.mkdir(parents=True, exist_ok=True)
-        adapted.save_pretrained(job.run.candidate / PEFT)
-        export_lora(adapted, model.path, job.candidate)
-        checkpoint.unlink(missing_ok=True)
-        return min(losses, key=losses.__getitem__)
-
-    async def _judged(self, job: _Job, scale: float) -> GateReport:
+    async def _judged(self, job: Job, scale: float) -> GateReport:
         """What the engine says of the candidate; raises TrainingCancelledError."""
         gc.collect()
         if torch.cuda.is_available():
@@ -184,55 +154,33 @@ class TrainingRun:
             general=job.prepared.general,
             candidate=job.candidate,
             budget=job.prepared.dataset.terms.budget,
+            end=job.prepared.dataset.terms.end,
             current=_current(job),
             scales=(scale,),
             limits=self.limits,
-            within=TimeBudget(self.gate_seconds or None),
+            within=TimeBudget(self.gate_seconds or None, job.clock),
         )
         async with shared_engine(self.paths, lambda _entry: None) as engine:
             await check_still_served(engine, job.base)
             return await job.cancelled.unless(judge(engine, trial, self.listener.judged))
 
-    def _publish(self, job: _Job, report: GateReport) -> Outcome:
-        (job.run.candidate / GATE).write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-        scale = report.sweep.scale if report.sweep else 1.0
-        facts = AdapterFacts(
-            repository=job.store.name,
-            commit=job.prepared.holdout.commit or job.prepared.commit,
-            base=job.base.identity,
-            base_name=job.base.model.name,
-            fim_format=job.base.info.fim.name,
-            recipe=msgspec.to_builtins(msgspec.structs.replace(self.config, recipe=job.recipe)),
-            data_sha256=job.prepared.data_sha256,
-            rank=job.recipe.rank,
-            scale=scale,
-            verdict="promoted" if report.promoted else "rejected",
-            gate=report.summary,
-        )
-        registry = AdapterRegistry(job.store)
-        adapter = registry.publish(job.run.candidate, facts)
-        if report.promoted:
-            registry.activate(adapter.id, scale)
-        return Outcome(adapter.id, report, job.run.folder)
+    def _check_root(self) -> None:
+        """What is gone is not learnt any more, and no adapter of it is published."""
+        if not self.root.is_dir():
+            raise SettingsError(
+                f"{self.root} is gone, so its training ended; what served before goes on serving"
+            )
 
 
-def checkpoint_of(run: Run, runs: RunStore) -> Path:
-    """Where a run saves itself, with what the newest run that was killed or cancelled left there.
-
-    Training goes on from it if it is of the same base, samples and settings, and else begins anew.
-    """
-    run.checkpoints.mkdir(parents=True, exist_ok=True)
-    own = run.checkpoints / CHECKPOINT
-    former = (it.checkpoints / CHECKPOINT for it in runs.all() if it.id != run.id)
-    if left := next((path for path in former if path.is_file()), None):
-        left.replace(own)
-    return own
+def _start(store: RepositoryStore, base: ServedBase, recipe: RecipeConfig) -> Start:
+    due = scratch_is_due(RunStore(store), recipe.scratch_every)
+    return start_of(AdapterRegistry(store), base.identity, recipe, scratch_is_due=due)
 
 
-def _current(job: _Job) -> tuple[Path, float] | None:
+def _current(job: Job) -> tuple[Path, float] | None:
     """The adapter that serves, and its scale; None too where it is of another base, or damaged."""
     try:
-        active = AdapterRegistry(job.store).active(job.base.identity)
+        active = job.registry.active(job.base.identity)
     except AdapterError:
         return None
     return (active.adapter.path, active.scale) if active else None

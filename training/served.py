@@ -9,7 +9,7 @@ from lsp_server.completion.budget import budget_for
 from lsp_server.completion.engine import EngineInfo
 from lsp_server.engine.client import HttpEngine
 from lsp_server.errors import ModelError
-from lsp_server.store.adapter_manifest import base_identity
+from lsp_server.store.adapters.manifest import base_identity
 from lsp_server.store.files import RepositoryFile, repository_files
 from lsp_server.store.models import InstalledModel, ModelStore
 from lsp_server.store.paths import StorePaths
@@ -32,8 +32,9 @@ ENDS = {
     "codellama": "▁<EOT>",
     "seed-coder": "<[end▁of▁sentence]>",
 }
-"""By format: the token behind the middle in what the family was trained on. All end an answer when
-serving (``FimFormat.stops``), but another one would have to be taught first."""
+"""By format: the token behind the middle in what the family was trained on, and so of every sample;
+held-out loss and gate count it. All end an answer when serving (``FimFormat.stops``), but another
+one would have to be taught first."""
 CHECKED_TEXTS, CHECKED_CHARACTERS = 8, 4_000
 """Texts of the repository that the engine's tokenizer and ours are compared on."""
 WALKED = 2_000

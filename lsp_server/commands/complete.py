@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from lsprotocol import types
 
 from ..adapter_loading import AdapterLoader
@@ -16,11 +17,13 @@ from ..edits import Request
 from ..engine.launcher import EngineOptions
 from ..engine.supervisor import EngineSupervisor
 from ..errors import DocumentError, EngineError, SettingsError
-from ..session import Session
+from ..session.explaining import explain
+from ..session.session import Session
 from ..store.index import RepositoryIndex
 from ..store.paths import StorePaths
 from ..store.repositories import RepositoryStore
 from ..store.rules import FILE_NAME, Rules
+from .explanation import print_explanation
 from .starter import bring_starter
 
 LOADING_SECONDS = 180.0
@@ -45,20 +48,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="line and column count from 1, columns in UTF-16 units",
     )
     parser.add_argument("--json", action="store_true", help="text, model, adapter, reason, timings")
+    parser.add_argument(
+        "--why",
+        action="store_true",
+        help="tell besides what was sent, and what became of the answer",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the completion; returns 0 also where there is none, 1 where the engine failed."""
     text = read_document(options.target)
     completion = asyncio.run(complete(options.target, text, StorePaths.default()))
+    why = explain(completion, options.target.path.as_posix(), options.target.line)
     if options.json:
-        print(json.dumps(as_json(completion)))
+        told = {"why": msgspec.to_builtins(why)} if options.why else {}
+        print(json.dumps(as_json(completion) | told))
+    elif options.why:
+        print_explanation(why)
     elif completion.text:
         print(completion.text)
     if completion.error is not None:
         print(f"tenon: {completion.error}", file=sys.stderr)
         return 1
-    if not completion.text and not options.json:
+    if not completion.text and not (options.json or options.why):
         print(f"tenon: no completion here. {completion.reason.sentence}", file=sys.stderr)
     return 0
 

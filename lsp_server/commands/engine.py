@@ -10,7 +10,7 @@ from pathlib import Path
 from ..engine.launcher import find, stop
 from ..engine.process import EngineProcessOptions, serve
 from ..engine.record import EngineRecord
-from ..engine.runtime import RuntimeOptions
+from ..engine.runtime import ADAPTER_MEMORY, RuntimeOptions
 from ..store.paths import StorePaths
 
 MOST = 2**31 - 1
@@ -36,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tokens per sequence (default: 4096; never more than the model was trained for)",
     )
     parser.add_argument(
+        "--adapter-memory",
+        type=count,
+        default=ADAPTER_MEMORY // 2**20,
+        metavar="MIB",
+        help="what adapters that nobody uses may take before the oldest go (default: %(default)s)",
+    )
+    parser.add_argument(
         "--idle-exit", type=seconds, default=0, metavar="SECONDS", help="default: never"
     )
     # Set by a client that starts it: then whoever runs already wins.
@@ -54,7 +61,12 @@ def run(options: argparse.Namespace) -> int:
         api_key_file=options.api_key_file,
         idle_exit=options.idle_exit,
         launch=options.launch,
-        runtime=RuntimeOptions(options.gpu_layers, options.threads, options.context),
+        runtime=RuntimeOptions(
+            options.gpu_layers,
+            options.threads,
+            options.context,
+            adapter_memory=options.adapter_memory * 2**20,
+        ),
     )
 
     def evict() -> bool:

@@ -6,31 +6,42 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from .. import __version__
 from ..completion.engine import EngineInfo
+from ..diagnostics import Situation, diagnostics
 from ..engine.launcher import RunningEngine, find
 from ..engine.supervisor import EngineState, EngineStatus
 from ..errors import AdapterError, EngineError
 from ..protocol import Status
-from ..session import report_engine
-from ..store.adapter_manifest import base_identity
+from ..session.status import report_engine
 from ..store.adapters import AdapterRegistry
+from ..store.adapters.manifest import base_identity
 from ..store.catalogue import STARTER
+from ..store.choosing import serving_store
 from ..store.models import ModelStore
 from ..store.paths import StorePaths
 from ..store.repositories import RepositoryStore
 from .complete import repository_of
+from .trainer_lines import trainer_facts, trainer_lines
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the form of the answer."""
     parser.add_argument("--json", action="store_true", help="the same for a program")
+    parser.add_argument(
+        "--diagnostics", action="store_true", help="text to paste where somebody is to help"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the status; returns 0 whether an engine runs or not."""
-    report = collect(StorePaths.default(), Path.cwd())
-    if options.json:
+    paths = StorePaths.default()
+    report = collect(paths, Path.cwd())
+    if options.diagnostics:
+        print(diagnostics(Situation(msgspec.convert(report, Status), paths)), end="")
+    elif options.json:
         print(json.dumps(report))
     else:
         print("\n".join(describe(report)))
@@ -42,7 +53,7 @@ def collect(paths: StorePaths, folder: Path) -> dict[str, Any]:
 
     ``adapter`` is the one that serves the repository around the folder, or would if an engine ran.
     Besides the fields of ``protocol.Status``: ``home``, ``log``, ``chosen`` (None: the starter)
-    and ``installed`` (names).
+    and ``installed`` (names); and those of :func:`trainer_facts`.
     """
     store = ModelStore(paths)
     installed = [model.name for model in store.installed()]
@@ -71,6 +82,7 @@ def collect(paths: StorePaths, folder: Path) -> dict[str, Any]:
     )
     return {
         **status.wire(),
+        **trainer_facts(RepositoryStore.of(paths, repository_of(folder / "_"))),
         "home": str(paths.root),
         "log": str(paths.logs / "engine.log"),
         "chosen": chosen,
@@ -92,6 +104,7 @@ def describe(report: dict[str, Any]) -> list[str]:
     lines.append(f"adapter    {report['adapter'] or 'none for this folder'}")
     if report["lastError"] not in {"", report["message"]}:
         lines.append(f"           {report['lastError']}")
+    lines += trainer_lines(report)
     lines.append(f"installed  {', '.join(report['installed']) or 'nothing yet'}")
     lines.append(f"home       {report['home']}")
     lines.append(f"log        {report['log']}")
@@ -100,7 +113,7 @@ def describe(report: dict[str, Any]) -> list[str]:
 
 def _adapter(paths: StorePaths, root: Path, info: EngineInfo | None) -> tuple[str | None, str]:
     """The adapter of a repository, or why the one that was activated does not serve."""
-    registry = AdapterRegistry(RepositoryStore.of(paths, root))
+    registry = AdapterRegistry(serving_store(paths, root).store)
     try:
         if info is None:
             return registry.active_id(), ""

@@ -1,7 +1,7 @@
 """From what the model wrote to what the editor shows: pure filters, one function each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .brackets import unmatched_closers
 from .extent import Extent, end_of, only_closers
@@ -35,11 +35,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What is left of an answer: text to insert, or the reason why none is."""
+    """What is left of an answer: text to insert, or the reason why none is.
+
+    ``steps`` name the filters that changed it, or dropped it, in words.
+    """
 
     text: str
     reason: Reason
     replace: int = 0
+    steps: tuple[str, ...] = field(default=(), compare=False)
 
 
 Filter = Callable[[Draft], Draft | Reason]
@@ -47,12 +51,30 @@ Filter = Callable[[Draft], Draft | Reason]
 
 def postprocess(draft: Draft) -> Outcome:
     """Run every filter in order; the first reason ends it."""
+    steps: list[str] = []
     for apply in FILTERS:
         result = apply(draft)
+        steps += _told(apply, draft, result)
         if isinstance(result, Reason):
-            return Outcome("", result)
+            return Outcome("", result, steps=tuple(steps))
         draft = result
-    return Outcome(draft.text, Reason.SHOWN, draft.replace)
+    return Outcome(draft.text, Reason.SHOWN, draft.replace, tuple(steps))
+
+
+def _told(apply: Filter, before: Draft, after: Draft | Reason) -> list[str]:
+    """What a filter did, if anything: its name says which it is, and a number how much."""
+    name = apply.__name__.replace("_", " ")
+    if isinstance(after, Reason):
+        return [f"{name}: nothing is left"]
+    if cut := len(before.text) - len(after.text):
+        return [f"{name}: {cut} {_characters(cut)} left out"]
+    if after.replace != before.replace:
+        return [f"{name}: takes the place of {after.replace} {_characters(after.replace)}"]
+    return []
+
+
+def _characters(count: int) -> str:
+    return "character" if count == 1 else "characters"
 
 
 def cut_control_text(draft: Draft) -> Draft:

@@ -129,33 +129,37 @@ class HttpEngine:
         prompt: Prompt,
         answer: str,
         *,
+        end: int | None = None,
         adapter: str | None = None,
         cache_key: str = "",
         priority: int = 1,
     ) -> list[float]:
-        """Natural-log probability of each token of ``answer``, were it to follow ``prompt``.
+        """Natural-log probability of each token of ``answer``, were it to follow ``prompt``, and of
+        ``end``, were it to end it.
 
         With token healing, as for an answer that is generated: tokens that repeat what was taken
         back count too, each among those that healing chooses from. Where ``cache_key`` holds the
         prompt's KV cache, it is used.
         """
-        if not answer:
+        if not answer and end is None:
             return []
         (answer,) = sendable([answer])
         body = {
             "model": adapter or (await self.info()).model,
             "prompt": await self._mixed(prompt),
             "answer": answer,
+            "answer_end": end,
             "logprobs": 0,
             "priority": priority,
             "prompt_cache_key": cache_key,
             "token_healing": True,
         }
         choice = (await self._transport.post("/v1/completions", body))["choices"][0]
-        if choice["text"] != answer:  # it does not know the field, and generated something
+        # One that does not know the fields generates something, or leaves the end out.
+        if choice["text"] != answer or (end is not None and choice["finish_reason"] != "stop"):
             raise EngineRequestError(
-                f"The engine at {self.url} does not score answers; end it, so that one of this "
-                "version is started."
+                f"The engine at {self.url} does not score answers with their end; end it, so that "
+                "one of this version is started."
             )
         return [score for score in choice["logprobs"]["token_logprobs"] if score is not None]
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 
+from ..prompt.pieces import PieceIndex
 from .answer import AnswerText
-from .healing import PieceIndex
 from .llama import Adapter, Context, Logits, Vocabulary
 from .sampling import Sampler, Sampling, log_sum_exp, top_logprobs
 from .sequences import AdapterKey, Sequence, SequencePool, shared_prefix
@@ -17,13 +17,17 @@ from .sequences import AdapterKey, Sequence, SequencePool, shared_prefix
 
 @dataclass(frozen=True, slots=True)
 class LoadedAdapter:
-    """A LoRA adapter in memory; ``identity`` is new at every load, so KV never outlives it."""
+    """A LoRA adapter in memory; ``identity`` is new at every load, so KV never outlives it.
+
+    ``size`` is in bytes.
+    """
 
     name: str
     adapter: Adapter
     scale: float
     identity: int
     path: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,9 @@ class Work:
     where an answer is scored, the same text begins at ``score_from``.
     ``echo`` is the prompt as its sender wrote it.
     ``logprobs`` is the number of alternatives wanted per token, or None. ``score_prompt`` asks for
-    the log-probabilities of the prompt itself, from its token ``score_from`` on. ``max_ms`` ends
-    the answer at the first newline after that many milliseconds of generating.
+    the log-probabilities of the prompt itself, from its token ``score_from`` on; ``ended`` says
+    that its last token is one that ends an answer. ``max_ms`` ends the answer at the first newline
+    after that many milliseconds of generating.
     """
 
     tokens: list[int]
@@ -48,6 +53,7 @@ class Work:
     logprobs: int | None = None
     score_prompt: bool = False
     score_from: int = 0
+    ended: bool = False
     adapters: tuple[LoadedAdapter, ...] = ()
     cache_key: str = ""
     indent: int = 0
@@ -143,7 +149,7 @@ class Generation:
         yield from self._prefill(lane.context, sequence, prompt_scores)
         if work.score_prompt:
             self._emit(PromptScored(tuple(prompt_scores)))
-        reason = "length"
+        reason = "stop" if work.ended else "length"
         if work.max_tokens > 0:
             reason = yield from self._decode(lane.context, sequence)
         self._emit(Finished(reason, self._timings))
@@ -163,6 +169,7 @@ class Generation:
         if wanted == 0:
             scores.append(TokenScore(tokens[0], None))
         required = self._work.required if wanted else b""  # of a scored answer alone
+        choices = dict(self._index.choices(required, tokens[wanted:]))
         started = time.perf_counter()
         for start in range(kept, len(tokens), context.chunk):
             chunk = tokens[start : start + context.chunk]
@@ -174,9 +181,10 @@ class Generation:
                 following = tokens[start + first + 1 : start + 1 + len(chunk)]
                 for index, token in enumerate(following, first):
                     logits = context.logits(index)
-                    total = self._total(logits, token, required)
-                    required = required[len(self._vocabulary.pieces[token]) :]
-                    scores.append(self._score(logits, token, float(logits[token]) - total))
+                    # What healing would choose among, where it would; else among all.
+                    among = choices.get(start + index + 1 - wanted, slice(None))
+                    logprob = float(logits[token]) - log_sum_exp(logits[among])
+                    scores.append(self._score(logits, token, logprob))
             timings.prompt_ms = 1000 * (time.perf_counter() - started)
             yield
 
@@ -216,14 +224,6 @@ class Generation:
             yield
         self._emit(Delta(answer.finish(), replace(timings)))
         return reason
-
-    def _total(self, logits: Logits, token: int, required: bytes) -> float:
-        """Of what a scored token's probability is a part: of the tokens that healing would choose
-        among, if it would; else of all.
-        """
-        if required and token in (allowed := self._index.allowed(required)):
-            return log_sum_exp(logits[allowed])
-        return log_sum_exp(logits)
 
     def _score(self, logits: Logits, token: int, logprob: float) -> TokenScore:
         count = self._work.logprobs

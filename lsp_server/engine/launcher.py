@@ -2,19 +2,19 @@
 
 import asyncio
 import contextlib
-import os
 import secrets
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import msgspec
 from filelock import AsyncFileLock, FileLock, Timeout
 
+from .. import children
+from ..children import ChildLog
 from ..errors import EngineError, EngineStartError
 from ..store.paths import StorePaths
 from ..versions import is_older
@@ -25,7 +25,6 @@ START_SECONDS = 120.0
 """A 7B model from a slow disk takes this long."""
 PROBE_SECONDS = 2.0
 STOP_SECONDS = 10.0
-LOG_BYTES = 1_000_000
 POLL_SECONDS = 0.02
 
 
@@ -153,7 +152,7 @@ def switch_model(paths: StorePaths, name: str, *, instead_of: str | None = None)
 
 async def _start(paths: StorePaths, options: EngineOptions) -> RunningEngine:
     """Spawn the engine, detached, and wait until it answers or ends."""
-    log = paths.logs / "engine.log"
+    log = ChildLog(paths.logs / "engine.log")
     # Not the process id: in a virtual environment on Windows, Python starts another Python.
     launch = secrets.token_hex(8)
     process, written = await asyncio.to_thread(_spawn, paths, options, log, launch)
@@ -168,16 +167,16 @@ async def _start(paths: StorePaths, options: EngineOptions) -> RunningEngine:
             return running
         await asyncio.sleep(POLL_SECONDS)
     process.terminate()
-    raise EngineStartError(f"The engine did not start within {START_SECONDS:.0f} s; see {log}.")
+    raise EngineStartError(
+        f"The engine did not start within {START_SECONDS:.0f} s; see {log.path}."
+    )
 
 
 def _spawn(
-    paths: StorePaths, options: EngineOptions, log: Path, launch: str
+    paths: StorePaths, options: EngineOptions, log: ChildLog, launch: str
 ) -> tuple["subprocess.Popen[bytes]", int]:
     """Start the process outside the user's repository; returns it and the log's length so far."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    _rotate(log)
-    command = [sys.executable, "-P", "-m", "lsp_server", "engine", "--launch", launch]
+    command = children.command("engine", "--launch", launch)
     command += ["--idle-exit", str(options.idle_exit), "--gpu-layers", str(options.gpu_layers)]
     command += ["--threads", str(options.threads), "--context", str(options.context)]
     if options.model:
@@ -186,32 +185,20 @@ def _spawn(
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         detached = {"creationflags": flags}
-    with log.open("ab") as output:
+    with log.open() as output:
         process = subprocess.Popen(
             command,
             cwd=paths.root,
-            env={**os.environ, "PYTHONSAFEPATH": "1", "TENON_HOME": str(paths.root)},
+            env=children.environment(paths),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             **detached,  # type: ignore[call-overload]
         )
-        return process, log.stat().st_size
+        return process, log.size()
 
 
-def _rotate(log: Path) -> None:
-    """Keep one old log of at most a megabyte or so; the running engine has its own handle."""
-    with contextlib.suppress(OSError):
-        if log.stat().st_size > LOG_BYTES:
-            log.replace(log.with_suffix(".old.log"))
-
-
-def _reason(log: Path, written: int, status: int) -> str:
+def _reason(log: ChildLog, written: int, status: int) -> str:
     """What the engine said last before it ended."""
-    with log.open("rb") as file:
-        file.seek(written)
-        lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    said = next((line for line in reversed(lines) if line.startswith("tenon: ")), "")
-    if said:
-        return said.removeprefix("tenon: ")
-    return f"The engine ended at once (status {status}); its log is {log}."
+    said = log.last_word(written)
+    return said or f"The engine ended at once (status {status}); its log is {log.path}."

@@ -6,6 +6,7 @@ thread at a time.
 
 import ctypes
 import logging
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -57,6 +58,12 @@ class Model:
         self._handle = handle
         self._backend = backend  # llama.cpp logs through it for as long as there is a model
         self.path = path
+        self.adapting = threading.Lock()
+        """Held by whoever changes the model's list of adapters, and by whoever reads it.
+
+        Loading and freeing change it. The first decode after a change of adapters reads it, to lay
+        its graph out anew; every other decode goes on beside a load.
+        """
         self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(handle))
 
     @classmethod
@@ -82,6 +89,11 @@ class Model:
         return self._handle
 
     @property
+    def architecture(self) -> str:
+        """llama.cpp's name of it."""
+        return self.metadata("general.architecture") or ""
+
+    @property
     def context_length(self) -> int:
         """Tokens that the model was trained to attend to."""
         return int(llama_cpp.llama_model_n_ctx_train(self._handle))
@@ -103,9 +115,10 @@ class Model:
 
     def close(self) -> None:
         """Free the weights; contexts and adapters must be closed before."""
-        if self._handle:
-            llama_cpp.llama_model_free(self._handle)
-            self._handle = None
+        with self.adapting:
+            if self._handle:
+                llama_cpp.llama_model_free(self._handle)
+                self._handle = None
 
 
 class Vocabulary:
@@ -183,10 +196,19 @@ class Vocabulary:
 
 
 class Adapter:
-    """A LoRA adapter over one model."""
+    """A LoRA adapter over one model; its file is read once, and may then change or go."""
 
     def __init__(self, model: Model, path: Path) -> None:
-        self._handle = llama_cpp.llama_adapter_lora_init(model.handle, str(path).encode())
+        """Copy the file's weights into memory, beside decodes that run.
+
+        Some files end the process: check a stranger's with :func:`.lora_file.check` before. Raises
+        ``CorruptModelError``, and ``EngineError`` for a model that is closed.
+        """
+        self._model = model
+        with model.adapting:
+            if not model.handle:
+                raise EngineError("The model has been closed; load the adapter again.")
+            self._handle = llama_cpp.llama_adapter_lora_init(model.handle, str(path).encode())
         if not self._handle:
             raise CorruptModelError(
                 f"The adapter {path.name} cannot be loaded: it is damaged, or was trained over "
@@ -198,9 +220,10 @@ class Adapter:
         return self._handle
 
     def close(self) -> None:
-        if self._handle:
-            llama_cpp.llama_adapter_lora_free(self._handle)
-            self._handle = None
+        with self._model.adapting:
+            if self._handle:
+                llama_cpp.llama_adapter_lora_free(self._handle)
+                self._handle = None
 
 
 class Context:
@@ -220,7 +243,9 @@ class Context:
         if not llama_cpp.llama_supports_gpu_offload():
             # On a CPU, flash attention halves both speeds at a context of 1,000 tokens.
             parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        self._handle = llama_cpp.llama_init_from_model(model.handle, parameters)
+        self._adapting = model.adapting
+        with self._adapting:
+            self._handle = llama_cpp.llama_init_from_model(model.handle, parameters)
         if not self._handle:
             raise EngineError(
                 f"No memory for {sequences} sequences of {tokens} tokens; "
@@ -229,6 +254,7 @@ class Context:
         self._memory = llama_cpp.llama_get_memory(self._handle)
         self._vocabulary_size = model.vocabulary.size
         self._adapters: tuple[tuple[Adapter, float], ...] = ()
+        self._is_laid_out = False  # for the adapters in use
         self.chunk = chunk
         self.sequences = sequences
         self.tokens = int(llama_cpp.llama_n_ctx_seq(self._handle))
@@ -264,7 +290,12 @@ class Context:
         self._outputs[count - 1] = True
         self._sequence.value = sequence
         self._batch.n_tokens = count
-        status = llama_cpp.llama_decode(self._handle, self._batch)
+        if self._is_laid_out:
+            status = llama_cpp.llama_decode(self._handle, self._batch)
+        else:
+            with self._adapting:
+                status = llama_cpp.llama_decode(self._handle, self._batch)
+            self._is_laid_out = status == 0
         if status != 0:
             raise EngineError(f"llama.cpp could not decode {count} tokens (status {status}).")
 
@@ -287,7 +318,10 @@ class Context:
         return 0
 
     def use_adapters(self, adapters: tuple[tuple[Adapter, float], ...]) -> None:
-        """Apply adapters with their scales to every decode from now on (0.03 ms)."""
+        """Apply adapters with their scales to every decode from now on.
+
+        The next decode lays its graph out anew, which takes some milliseconds.
+        """
         if adapters == self._adapters:
             return
         count = len(adapters)
@@ -297,6 +331,7 @@ class Context:
         if llama_cpp.llama_set_adapters_lora(self._handle, handles, count, scales) != 0:
             raise EngineError("llama.cpp refused the adapter; unload it and train it again.")
         self._adapters = adapters
+        self._is_laid_out = False
 
     def drop_adapter(self, adapter: Adapter) -> None:
         """Stop using an adapter that is about to be freed."""

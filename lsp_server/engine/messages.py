@@ -32,6 +32,8 @@ class CompletionBody(msgspec.Struct, frozen=True, kw_only=True):
 
     So is ``answer``: a text that is scored in place of one that is generated, token by token as
     the model would have written it behind this prompt, which may come from the KV cache.
+    ``answer_end`` is the token by which the model would have ended it, and is scored behind it;
+    as of a generated answer, it is no part of the text, and the finish reason is ``stop``.
     """
 
     prompt: Prompt
@@ -49,6 +51,7 @@ class CompletionBody(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     echo: bool = False
     answer: str | None = None
+    answer_end: _Count | None = None
     stop: str | Annotated[list[str], msgspec.Meta(max_length=16)] = ""
     presence_penalty: _Penalty = 0.0
     frequency_penalty: _Penalty = 0.0
@@ -99,7 +102,7 @@ class LoadAdapterBody(msgspec.Struct, frozen=True):
 
     lora_name: Annotated[str, msgspec.Meta(min_length=1)]
     lora_path: Annotated[str, msgspec.Meta(min_length=1)]
-    scale: float = 1.0
+    scale: Annotated[float, msgspec.Meta(ge=-100.0, le=100.0)] = 1.0
     load_inplace: bool = False
 
 

@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from .adapters import ShelfState
 from .generation import Timings
 
 
@@ -18,6 +19,23 @@ class Metrics:
             "tenon_request_seconds", "From request to last token", registry=self.registry
         )
         self.depth = Gauge("tenon_queue", "Generations waiting or running", registry=self.registry)
+        self.adapters = Gauge("tenon_adapters", "Adapters loaded", registry=self.registry)
+        self.adapter_bytes = Gauge(
+            "tenon_adapter_bytes", "Memory that adapters take", registry=self.registry
+        )
+        self.adapter_capacity = Gauge(
+            "tenon_adapter_capacity_bytes",
+            "What adapters that nobody uses may take",
+            registry=self.registry,
+        )
+        self.adapters_evicted = Gauge(
+            "tenon_adapters_evicted",
+            "Adapters that had to make room since the model was loaded",
+            registry=self.registry,
+        )
+        self.adapter_loads = Histogram(
+            "tenon_adapter_load_seconds", "From request to loaded", registry=self.registry
+        )
 
     def tokens_of(self, timings: Timings) -> None:
         """Count what an answer has cost."""
@@ -25,7 +43,11 @@ class Metrics:
         self.tokens.labels("prefill").inc(timings.prompt_n)
         self.tokens.labels("decode").inc(timings.predicted_n)
 
-    def text(self, depth: int) -> bytes:
+    def text(self, depth: int, shelf: ShelfState) -> bytes:
         """Prometheus' text format."""
         self.depth.set(depth)
+        self.adapters.set(shelf.adapters)
+        self.adapter_bytes.set(shelf.size)
+        self.adapter_capacity.set(shelf.capacity)
+        self.adapters_evicted.set(shelf.evicted)
         return generate_latest(self.registry)

@@ -33,7 +33,7 @@ def works_of(body: CompletionBody, lease: Lease) -> list[Work]:
         if body.answer is not None:
             score_from = len(tokens)
             answer = required.decode("utf-8", "replace") + body.answer
-            tokens = tokens + runtime.vocabulary.tokenize(answer)
+            tokens = [*tokens, *runtime.vocabulary.tokenize(answer), *_end(body, runtime)]
         runtime.check(tokens)
         works += [
             Work(
@@ -47,6 +47,7 @@ def works_of(body: CompletionBody, lease: Lease) -> list[Work]:
                 logprobs=body.logprobs,
                 score_prompt=body.logprobs is not None and (body.echo or body.answer is not None),
                 score_from=score_from,
+                ended=body.answer is not None and body.answer_end is not None,
                 adapters=adapters,
                 cache_key=body.prompt_cache_key,
                 echo=_echo(body, entries, runtime),
@@ -238,6 +239,20 @@ def _sampling(body: CompletionBody, runtime: Runtime, copy: int) -> Sampling:
         body.logit_bias,
         None if body.seed is None else body.seed + copy,
     )
+
+
+def _end(body: CompletionBody, runtime: Runtime) -> list[int]:
+    """The token that ends a scored answer, if one is asked for.
+
+    Only one that ends generated answers, too: any other's probability says nothing of stopping.
+    """
+    if body.answer_end is None:
+        return []
+    if body.answer_end not in runtime.vocabulary.ends | runtime.stop_tokens:
+        raise EngineRequestError(
+            f"Token {body.answer_end} ends no answer of {runtime.served.name}.", param="answer_end"
+        )
+    return [body.answer_end]
 
 
 def _echo(body: CompletionBody, entries: Sequence[str | int], runtime: Runtime) -> str:

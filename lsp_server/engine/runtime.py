@@ -12,9 +12,9 @@ import psutil
 
 from ..errors import EngineRequestError
 from ..prompt.formats import PLAIN, FimFormat
+from ..prompt.pieces import PieceIndex
 from .adapters import AdapterShelf
 from .generation import Event, Generation, Lane, LoadedAdapter, Timings, Work
-from .healing import PieceIndex
 from .llama import Backend, Context, Model
 from .scheduler import Job, Scheduler
 
@@ -23,6 +23,8 @@ INTERACTIVE_CHUNK = 64
 BACKGROUND_CHUNK = 32
 """Background work gives way after this many."""
 DEFAULT_CONTEXT = 4096
+ADAPTER_MEMORY = 1024 * 2**20
+"""Bytes: a hundred adapters of the starter, or some dozen of a model of 7B."""
 LEARNING_RATE = 0.2
 MIN_DECODED = 8
 """Fewer tokens say little about the speed of decoding."""
@@ -30,12 +32,16 @@ MIN_DECODED = 8
 
 @dataclass(frozen=True, slots=True)
 class RuntimeOptions:
-    """How a model is served; 0 means: chosen for this machine."""
+    """How a model is served; 0 means: chosen for this machine.
+
+    ``adapter_memory`` is how many bytes of adapters may stay loaded that nobody uses.
+    """
 
     gpu_layers: int = -1
     threads: int = 0
     context: int = 0
     sequences: int = 4
+    adapter_memory: int = ADAPTER_MEMORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ class Runtime:
                 token for text in served.fim.stops if (token := self.special(text)) is not None
             )
             undo.pop_all()
-        self.adapters = AdapterShelf(self.model, self._free)
+        self.adapters = AdapterShelf(self.model, self._free, capacity=options.adapter_memory)
 
     def _lane(self, undo: ExitStack, options: RuntimeOptions, sequences: int, chunk: int) -> Lane:
         context = Context(

@@ -136,7 +136,11 @@ class EngineService:
                 "owned_by": "tenon",
                 "root": adapter.path,
                 "parent": runtime.served.name,
-                "meta": {"scale": adapter.scale},
+                "meta": {
+                    "scale": adapter.scale,
+                    "size": adapter.size,
+                    "uses": runtime.adapters.uses(adapter),
+                },
             }
             for adapter in runtime.adapters.all()
         ]
@@ -237,13 +241,14 @@ class EngineService:
             raise EngineRequestError(
                 f"'{body.lora_name}' is the base model's name.", param="lora_name"
             )
-        await asyncio.to_thread(
-            runtime.adapters.load,
-            body.lora_name,
-            Path(body.lora_path),
-            body.scale,
-            replace=body.load_inplace,
-        )
+        with self.metrics.adapter_loads.time():
+            await asyncio.to_thread(
+                runtime.adapters.load,
+                body.lora_name,
+                Path(body.lora_path),
+                body.scale,
+                replace=body.load_inplace,
+            )
         return PlainTextResponse(f"Success: LoRA adapter '{body.lora_name}' added successfully.")
 
     async def _unload_adapter(self, request: Request) -> Response:
@@ -252,7 +257,7 @@ class EngineService:
         return PlainTextResponse(f"Success: LoRA adapter '{body.lora_name}' removed successfully.")
 
     async def _metrics(self, _request: Request) -> Response:
-        return PlainTextResponse(self.metrics.text(self.runtime.depth))
+        return PlainTextResponse(self.metrics.text(self.runtime.depth, self.runtime.adapters.state))
 
     async def _switch_model(self, request: Request) -> Response:
         """Load another model beside the one that serves; on an error the old one stays."""

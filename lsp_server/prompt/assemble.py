@@ -1,7 +1,8 @@
 """(document, cursor, snippets) -> Prompt: segments of control tokens and text, never one string."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from .formats import FimFormat, Part, RepositoryLayout, Segment, Special, Text
 from .window import Budget, CountTokens, window
@@ -9,10 +10,14 @@ from .window import Budget, CountTokens, window
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A piece of another file that may help; ``path`` is relative to the repository's root."""
+    """A piece of another file that may help; ``path`` is relative to the repository's root.
+
+    ``lines`` are where its parts begin (from 1), for people to look at: no prompt has them.
+    """
 
     path: str
     text: str
+    lines: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +35,28 @@ class Source:
     snippets: Sequence[Snippet] = ()
 
 
+Role = Literal["token", "path", "snippet", "prefix", "suffix"]
+"""What a piece of a prompt is there for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A segment and its role; neighbouring texts of two roles are one segment of a prompt."""
+
+    role: Role
+    segment: Segment
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the model reads, in order, and the control tokens that end its answer."""
+    """What the model reads, in order, and the control tokens that end its answer.
+
+    ``pieces`` are the same by role, for people to look at.
+    """
 
     segments: tuple[Segment, ...]
     stops: tuple[str, ...] = ()
+    pieces: tuple[Piece, ...] = field(default=(), compare=False, repr=False)
 
 
 def assemble(source: Source, fim: FimFormat, budget: Budget, count: CountTokens) -> Prompt:
@@ -46,38 +67,52 @@ def assemble(source: Source, fim: FimFormat, budget: Budget, count: CountTokens)
     tokens of whole lines.
     """
     cut = window(source.before, source.after, budget, count)
-    context: tuple[Segment, ...] = ()
+    pieces: list[Piece] = []
     header = ""
+    if fim.bos:
+        pieces.append(Piece("token", fim.bos))
     if fim.repository and (source.path or source.snippets):
-        context = _repository(fim.repository, source)
+        pieces += _repository(fim.repository, source)
         header = fim.repository.in_prefix.format(path=source.path)
-    middle = compose(fim, header + cut.prefix, cut.suffix, path=source.path)
-    bos = (fim.bos,) if fim.bos else ()
-    return Prompt(_merge((*bos, *context, *middle)), fim.stops)
+    pieces += _middle(fim, header, cut.prefix, cut.suffix, source.path)
+    return Prompt(_merge([piece.segment for piece in pieces]), fim.stops, tuple(pieces))
 
 
 def compose(fim: FimFormat, prefix: str, suffix: str, *, path: str = "") -> tuple[Segment, ...]:
     """Fill a format's layout with texts that are already cut, without BOS or other files."""
-    texts = {Part.PREFIX: prefix, Part.SUFFIX: suffix, Part.PATH: path}
-    return _merge(
-        tuple(Text(texts[entry]) if isinstance(entry, Part) else entry for entry in fim.layout)
-    )
+    return _merge([piece.segment for piece in _middle(fim, "", prefix, suffix, path)])
 
 
-def _repository(layout: RepositoryLayout, source: Source) -> tuple[Segment, ...]:
-    values = {"name": source.repository}
-    segments = list(_fill(layout.repository, values)) if source.repository else []
+def _middle(fim: FimFormat, header: str, prefix: str, suffix: str, path: str) -> Iterator[Piece]:
+    for entry in fim.layout:
+        if entry is Part.PREFIX:
+            yield Piece("path", Text(header))
+            yield Piece("prefix", Text(prefix))
+        elif entry is Part.SUFFIX:
+            yield Piece("suffix", Text(suffix))
+        elif entry is Part.PATH:
+            yield Piece("path", Text(path))
+        else:
+            yield Piece(_role(entry, "path"), entry)
+
+
+def _repository(layout: RepositoryLayout, source: Source) -> Iterator[Piece]:
+    if source.repository:
+        yield from _fill(layout.repository, "path", {"name": source.repository})
     for snippet in source.snippets:
-        segments += _fill(layout.file, {"path": snippet.path, "text": snippet.text})
-    segments += _fill(layout.current, {"path": source.path})
-    return tuple(segments)
+        values = {"path": snippet.path, "text": snippet.text}
+        yield from _fill(layout.file, "snippet", values)
+    yield from _fill(layout.current, "path", {"path": source.path})
 
 
-def _fill(segments: Sequence[Segment], values: dict[str, str]) -> tuple[Segment, ...]:
-    return tuple(
-        entry if isinstance(entry, Special) else Text(entry.text.format(**values))
-        for entry in segments
-    )
+def _fill(segments: Sequence[Segment], role: Role, values: dict[str, str]) -> Iterator[Piece]:
+    for entry in segments:
+        filled = Text(entry.text.format(**values)) if isinstance(entry, Text) else entry
+        yield Piece(_role(entry, role), filled)
+
+
+def _role(segment: Segment, text: Role) -> Role:
+    return "token" if isinstance(segment, Special) else text
 
 
 def _merge(segments: Sequence[Segment]) -> tuple[Segment, ...]:

@@ -130,11 +130,14 @@ def fit(
             continue
         left -= header + cost
         taken.setdefault(entry.path, []).append((entry.first, entry.last, text))
-    snippets = [
-        Snippet(path, "\n".join(text for _, _, text in sorted(pieces)))
-        for path, pieces in taken.items()
-    ]
+    snippets = [_joined(path, sorted(pieces)) for path, pieces in taken.items()]
     return tuple(reversed(snippets))
+
+
+def _joined(path: str, pieces: Sequence[tuple[int, int, str]]) -> Snippet:
+    """One file's pieces; lines count from 1 for people."""
+    lines = tuple(first + 1 for first, _, _ in pieces)
+    return Snippet(path, "\n".join(text for _, _, text in pieces), lines)
 
 
 def candidates_for(

@@ -47,7 +47,7 @@ class GgufHeader:
     """``metadata`` holds the scalars by key; ``vocabulary`` the token texts in id order.
 
     ``parameters`` counts the elements of all ``tensors``, which are by name. ``arrays`` holds those
-    that were asked for.
+    that were asked for, and ``kinds`` the GGUF's number of every value's type.
     """
 
     metadata: dict[str, Scalar]
@@ -55,6 +55,7 @@ class GgufHeader:
     parameters: int
     tensors: Mapping[str, TensorInfo] = field(default_factory=dict)
     arrays: Mapping[str, Items] = field(default_factory=dict)
+    kinds: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def architecture(self) -> str:
@@ -77,16 +78,17 @@ class GgufHeader:
         return int(value) if isinstance(value, int) else None
 
 
-def read_header(path: Path, *, arrays: Collection[str] = ()) -> GgufHeader:
-    """Read a model's header and check it against the size of the file.
+def read_header(path: Path, *, arrays: Collection[str] = (), holds: str = "model") -> GgufHeader:
+    """Read a header and check it against the size of the file.
 
-    ``arrays`` are keys of lists in the metadata that are to be kept. Raises CorruptModelError: no
-    GGUF, damaged, truncated, one part of several, or no model.
+    ``arrays`` are keys of lists in the metadata that are to be kept, ``holds`` is the GGUF's
+    ``general.type``. Raises CorruptModelError: no GGUF, damaged, truncated, one part of several, or
+    of another type.
     Raises ``OSError`` if the file cannot be read.
     """
     with path.open("rb") as file:
         try:
-            header = _Reader(file, path.stat().st_size).header({TOKENS, *arrays})
+            header = _Reader(file, path.stat().st_size).header({TOKENS, *arrays}, holds)
         except _DamagedError as error:
             raise CorruptModelError(
                 f"{path} is no usable GGUF: {error}. Download it again, or give another file."
@@ -106,7 +108,7 @@ class _Reader:
         self.size = size
         self.offset = 0
 
-    def header(self, wanted: Collection[str]) -> GgufHeader:
+    def header(self, wanted: Collection[str], holds: str) -> GgufHeader:
         if self.take(4) != MAGIC:
             raise _DamagedError("it does not start with the letters GGUF")
         version = self.number("I")
@@ -116,25 +118,28 @@ class _Reader:
         entries = self.count("metadata entries", _MOST_ENTRIES)
         metadata: dict[str, Scalar] = {}
         arrays: dict[str, Items] = {}
+        kinds: dict[str, int] = {}
         for _ in range(entries):
             key, kind = self.text(), self.number("I")
+            kinds[key] = kind
             if kind != _ARRAY:
                 metadata[key] = self.scalar(kind)
                 continue
             items = self.array(keep=key in wanted)
             if key in wanted:
                 arrays[key] = items
-        self.check_kind(metadata)
+        self.check_kind(metadata, holds)
         parameters, found = self.tensors(tensors, metadata.get("general.alignment", 32))
         vocabulary = tuple(map(str, arrays.get(TOKENS, ())))
-        return GgufHeader(metadata, vocabulary, parameters, found, arrays)
+        return GgufHeader(metadata, vocabulary, parameters, found, arrays, kinds)
 
     @staticmethod
-    def check_kind(metadata: dict[str, Scalar]) -> None:
+    def check_kind(metadata: dict[str, Scalar], holds: str) -> None:
         if "general.architecture" not in metadata:
             raise _DamagedError("it names no architecture")
-        if metadata.get("general.type", "model") != "model":
-            raise _DamagedError(f"it holds no model but: {metadata['general.type']}")
+        kind = metadata.get("general.type", "model")
+        if kind != holds:
+            raise _DamagedError(f"it holds no {holds} but: {kind}")
         parts = metadata.get("split.count", 1)
         if isinstance(parts, int) and parts > 1:
             raise _DamagedError(

@@ -44,8 +44,8 @@ class Lora:
     """A LoRA in llama.cpp's layout, with new rows for some tokens' embeddings.
 
     ``pairs`` holds (A, B) of each weight by its name, still as they lie in the file; A has the
-    shape ``(rank, inputs)``, B ``(outputs, rank)`` and the scale is in B. ``rows`` belong to the
-    tokens ``row_ids``.
+    shape ``(rank, inputs)``, B ``(outputs, rank)`` and the scale is in B; ``scale`` comes on top.
+    ``rows`` belong to the tokens ``row_ids``.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Lora:
     pairs: Mapping[str, tuple[ReaderTensor, ReaderTensor]]
     row_ids: Sequence[int] = ()
     rows: ReaderTensor | None = None
+    scale: float = 1.0
 
     @classmethod
     def read(cls, path: Path) -> "Lora":
@@ -241,8 +242,8 @@ def _merged(tensor: ReaderTensor, kind: GGMLQuantizationType, lora: Lora | None)
     if pair is None and kind == tensor.tensor_type:
         return tensor.data
     weights = _floats(tensor)
-    if pair is not None:
-        weights = weights + _floats(pair[1]) @ _floats(pair[0])
+    if lora is not None and pair is not None:
+        weights = weights + np.float32(lora.scale) * (_floats(pair[1]) @ _floats(pair[0]))
     quantised: Array = quantize(weights, kind)
     return quantised
 

@@ -35,6 +35,11 @@ class StorePaths:
         return self.root / "logs"
 
     @property
+    def feedback(self) -> Path:
+        """What became of suggestions, see :mod:`lsp_server.store.feedback`."""
+        return self.root / "feedback.sqlite"
+
+    @property
     def engine_json(self) -> Path:
         """How to reach the running engine: pid, port, version."""
         return self.root / "engine.json"
@@ -53,6 +58,13 @@ class StorePaths:
     def launch_lock(self) -> Path:
         """Held by whoever is starting or replacing the engine."""
         return self.root / "launch.lock"
+
+    @property
+    def train_lock(self) -> Path:
+        """Held by the only run that trains on this machine, see
+        :class:`lsp_server.store.locks.MachineLock`.
+        """
+        return self.root / "train.lock"
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:

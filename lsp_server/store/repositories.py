@@ -83,7 +83,7 @@ class RepositoryStore:
 
     @property
     def train_lock(self) -> Path:
-        """Held by the run that trains, see :class:`lsp_server.store.runs.RunLock`."""
+        """Held by the run that trains, see :class:`lsp_server.store.locks.RunLock`."""
         return self.folder / "train.lock"
 
     @property
@@ -104,7 +104,7 @@ class RepositoryStore:
         record = RepositoryRecord(
             root=str(self.root),
             name=self.name,
-            remote=_remote(self.root),
+            remote=remote_of(self.root),
             created=known.created if known else datetime.now(UTC),
         )
         if record != known:
@@ -114,7 +114,7 @@ class RepositoryStore:
 
 
 def recorded_repositories(paths: StorePaths) -> Iterator[RepositoryRecord]:
-    """Every repository that something was kept of, by folder name."""
+    """Every repository that was recorded, by folder name."""
     if paths.repositories.is_dir():
         for folder in sorted(paths.repositories.iterdir()):
             if (record := _read(folder / "repo.json")) is not None:
@@ -132,8 +132,11 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:SLUG_LENGTH].strip("-") or "repository"
 
 
-def _remote(root: Path) -> str | None:
-    """The URL of ``origin``; None without git, without a remote, or if git does not answer."""
+def remote_of(root: Path) -> str | None:
+    """The URL of ``origin``; None without git, without a remote, or if git does not answer.
+
+    Asks git, so it is not for an event loop.
+    """
     command = ["git", "-C", str(root), "config", "--get", "remote.origin.url"]
     # A git hook that starts Tenon has variables that point git elsewhere.
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

@@ -1,9 +1,9 @@
-"""What a team says in its ``tenon.toml`` about the files that Tenon may read and learn from."""
+"""A team's ``tenon.toml``: its tables, and what it says about the files that Tenon may read."""
 
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -34,30 +34,16 @@ class Rules:
 
         Raises ``SettingsError``, which names the field, for a file that cannot be used.
         """
-        path = root / FILE_NAME
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_RULES_BYTES + 1)
-        except FileNotFoundError:
-            return cls()
-        except OSError as error:
-            raise SettingsError(
-                f"{path} cannot be read ({error.strerror}); make it readable, or remove it"
-            ) from error
-        if len(data) > MAX_RULES_BYTES:
-            raise SettingsError(f"{path} has more than {MAX_RULES_BYTES} bytes; shorten it")
-        return cls.parse(data, path)
+        data = _read(root / FILE_NAME)
+        return cls() if data is None else cls.parse(data, root / FILE_NAME)
 
     @classmethod
     def parse(cls, data: bytes, path: Path) -> "Rules":
         """The rules in a file's bytes; ``path`` is for messages. Raises ``SettingsError``."""
         try:
-            table = tomllib.loads(data.decode("utf-8")).get("files", {})
-            found = msgspec.convert(table, _Files)
+            found = msgspec.convert(_tables(data, path).get("files", {}), _Files)
         except msgspec.ValidationError as error:
             raise SettingsError(f"{path}: {_named(str(error))}") from error
-        except ValueError as error:  # bad UTF-8 and bad TOML are both
-            raise SettingsError(f"{path} is no TOML: {error}") from error
         for field in ("include", "exclude"):
             for glob in getattr(found, field):
                 try:
@@ -71,6 +57,38 @@ class _Files(msgspec.Struct, forbid_unknown_fields=True):
     include: list[str] = []
     exclude: list[str] = []
     max_file_bytes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = MAX_FILE_BYTES
+
+
+def read_table(root: Path, name: str) -> Any:
+    """What a repository's ``tenon.toml`` holds under a name; an empty table if it says nothing.
+
+    Raises ``SettingsError`` for a file that cannot be used.
+    """
+    data = _read(root / FILE_NAME)
+    return {} if data is None else _tables(data, root / FILE_NAME).get(name, {})
+
+
+def _read(path: Path) -> bytes | None:
+    """The file's bytes; None if there is none."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_RULES_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error.strerror}); make it readable, or remove it"
+        ) from error
+    if len(data) > MAX_RULES_BYTES:
+        raise SettingsError(f"{path} has more than {MAX_RULES_BYTES} bytes; shorten it")
+    return data
+
+
+def _tables(data: bytes, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except ValueError as error:  # bad UTF-8 and bad TOML are both
+        raise SettingsError(f"{path} is no TOML: {error}") from error
 
 
 def _named(message: str) -> str:

@@ -1,4 +1,4 @@
-"""The runs that trained, or tried to: what each was given, what it said, and who runs now.
+"""The runs that trained, or tried to: what each was given, and what it said.
 
 ``runs/<utc>/`` holds ``train.toml`` (the settings), ``events.jsonl`` (progress, one event a line)
 and ``samples.jsonl`` (what was left out, and why).
@@ -15,10 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import msgspec
-import psutil
-from filelock import FileLock, Timeout
 
-from ..errors import RunBusyError
 from .paths import replace_file
 from .repositories import RepositoryStore
 
@@ -26,8 +23,6 @@ KEPT_RUNS = 10
 """Runs whose folders are kept, the newest; an adapter keeps its own figures."""
 _STAMP = "%Y%m%dT%H%M%SZ"
 _ID = re.compile(r"\d{8}T\d{6}Z")
-_STARTED_WITHIN = 5.0
-"""Seconds between a process's start as it was written down and as the system tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +86,7 @@ class RunStore:
     def begin(self, settings: bytes, now: datetime | None = None) -> Run:
         """A new run's folder with its ``train.toml``; the oldest runs are removed.
 
-        For whoever holds the :class:`RunLock`. Raises ``OSError``.
+        For whoever holds the :class:`~lsp_server.store.locks.RunLock`. Raises ``OSError``.
         """
         folder = self.repository.runs
         moment = (now or datetime.now(UTC)).replace(microsecond=0)  # as the name tells it
@@ -142,75 +137,3 @@ class EventLog(JsonLines):
     def tell(self, event: Mapping[str, Any]) -> None:
         """Write one event; ``time`` is in seconds since the epoch."""
         self.append({"time": round(time.time(), 3), **event})
-
-
-class Holder(msgspec.Struct, frozen=True):
-    """Who trains: the process, and when it began (seconds since the epoch)."""
-
-    pid: int
-    started: float
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether that very process still runs."""
-        try:
-            created = psutil.Process(self.pid).create_time()
-        except psutil.Error:
-            return False
-        return abs(float(created) - self.started) < _STARTED_WITHIN
-
-
-class RunLock:
-    """One run per repository: held by the process that trains, and free as soon as it ends.
-
-    The system frees it with the process, however that ends; so does Python with this object, which
-    is therefore to be kept. The note of who holds it is only for people.
-    """
-
-    def __init__(self, repository: RepositoryStore) -> None:
-        self._path = repository.train_lock
-        self._name = repository.name
-        self._lock = FileLock(self._path)
-
-    def acquire(self) -> None:
-        """Raises RunBusyError, which says who trains."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            holder = self.holder()
-            who = f" (process {holder.pid})" if holder else ""
-            raise RunBusyError(
-                f"{self._name} is being trained already{who}; wait for it to end, or end it"
-            ) from None
-        me = Holder(os.getpid(), psutil.Process().create_time())
-        try:
-            replace_file(self._note, msgspec.json.encode(me))
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def release(self) -> None:
-        """Let the next run begin."""
-        self._note.unlink(missing_ok=True)
-        self._lock.release()
-
-    def holder(self) -> Holder | None:
-        """Who trains now, as far as can be told; never waits."""
-        try:
-            holder = msgspec.json.decode(self._note.read_bytes(), type=Holder)
-        except (OSError, msgspec.DecodeError):
-            return None
-        return holder if holder.is_alive else None
-
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.release()
-
-    @property
-    def _note(self) -> Path:
-        """Beside the lock: Windows lets nobody read a locked file."""
-        return self._path.with_name("train.json")

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,14 +65,23 @@ class _Folder:
     reason: str = ""
 
 
-def walk(root: Path, rules: Rules) -> Iterator[Found | Skipped]:
+def walk(
+    root: Path,
+    rules: Rules,
+    *,
+    below: str = "",
+    deep: bool = True,
+    entered: Callable[[str], None] = lambda _folder: None,
+) -> Iterator[Found | Skipped]:
     """Everything below ``root``, sorted by path (a folder's with its slash); never raises.
 
     Links are never followed. What git ignores is ignored here, by the .gitignore files below and
-    above ``root`` and by ``.git/info/exclude``.
+    above ``root`` and by ``.git/info/exclude``. ``below`` is a folder ("" or ending in ``/``) that
+    alone is read, with what the folders around it say of it; without ``deep``, no folder in it is.
+    ``entered`` hears of every folder that is read, after its entries were listed.
     """
     wanted = _Wanted.of(rules)
-    pending: list[_Folder | Found | Skipped] = [_Folder("", root, ignored_above(root))]
+    pending: list[_Folder | Found | Skipped] = [_reached(root, below, wanted)]
     while pending:
         entry = pending.pop()
         if not isinstance(entry, _Folder):
@@ -84,19 +93,44 @@ def walk(root: Path, rules: Rules) -> Iterator[Found | Skipped]:
         except OSError:
             yield Skipped(entry.path or "./", "unreadable")
             continue
-        names = {child.name for child in entries}
-        mark = next((why for name, why in _MARKS if entry.path and name in names), "")
-        if mark and not entry.reason:
-            if not wanted.below(entry.path):
-                yield Skipped(entry.path, mark)
-                continue
-            entry = _Folder(entry.path, entry.location, entry.ignored, mark)
-        if _IGNORE_FILE in names:
-            lines = _lines(entry.location / _IGNORE_FILE)
-            ignored = entry.ignored.within(entry.path, lines)
-            entry = _Folder(entry.path, entry.location, ignored, entry.reason)
-        found = [_judge(child, entry, wanted) for child in entries]
+        opened = _opened(entry, {child.name for child in entries}, wanted)
+        if isinstance(opened, Skipped):
+            yield opened
+            continue
+        entered(opened.path)
+        found = [_judge(child, opened, wanted) for child in entries]
+        if not deep:
+            found = [child for child in found if not isinstance(child, _Folder)]
         pending += sorted(found, key=lambda child: child.path, reverse=True)
+
+
+def _reached(root: Path, path: str, wanted: "_Wanted") -> _Folder | Skipped:
+    """A folder below ``root``, or the first on the way to it that is left out."""
+    folder: _Folder | Skipped = _Folder("", root, ignored_above(root))
+    for part in path.split("/")[:-1]:
+        if isinstance(folder, _Folder):
+            names = {name for name, _ in _MARKS if (folder.location / name).exists()}
+            folder = _opened(folder, names | {_IGNORE_FILE}, wanted)
+        if isinstance(folder, Skipped):
+            break
+        location = folder.location / part
+        if location.is_symlink():
+            return Skipped(f"{folder.path}{part}", "link")
+        folder = _judge_folder(part, location, folder, wanted)
+    return folder
+
+
+def _opened(folder: _Folder, names: set[str], wanted: "_Wanted") -> _Folder | Skipped:
+    """A folder with what its entries' names tell of it."""
+    mark = next((why for name, why in _MARKS if folder.path and name in names), "")
+    if mark and not folder.reason:
+        if not wanted.below(folder.path):
+            return Skipped(folder.path, mark)
+        folder = _Folder(folder.path, folder.location, folder.ignored, mark)
+    if _IGNORE_FILE in names:
+        ignored = folder.ignored.within(folder.path, _lines(folder.location / _IGNORE_FILE))
+        folder = _Folder(folder.path, folder.location, ignored, folder.reason)
+    return folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +183,7 @@ def _judge(
     if stat.S_ISLNK(status.st_mode) or (is_folder and _is_junction(child)):
         return Skipped(path, "link")
     if is_folder:
-        return _judge_folder(child, folder, wanted)
+        return _judge_folder(child.name, Path(child.path), folder, wanted)
     included = wanted.include.names(path)
     if reason := _against(path, status.st_mode, folder, wanted, included=included):
         return Skipped(path, reason)
@@ -167,18 +201,18 @@ def _against(path: str, mode: int, folder: _Folder, wanted: _Wanted, *, included
     return "" if included else folder.reason
 
 
-def _judge_folder(child: "os.DirEntry[str]", folder: _Folder, wanted: _Wanted) -> _Folder | Skipped:
-    path = f"{folder.path}{child.name}/"
-    if child.name == ".git":
+def _judge_folder(name: str, location: Path, folder: _Folder, wanted: _Wanted) -> _Folder | Skipped:
+    path = f"{folder.path}{name}/"
+    if name == ".git":
         return Skipped(path, "hidden")
     if folder.ignored(path):
         return Skipped(path, "ignored")
     if wanted.exclude.verdict(path):
         return Skipped(path, "excluded by tenon.toml")
-    reason = folder.reason or _unwanted(child.name)
+    reason = folder.reason or _unwanted(name)
     if reason and not wanted.below(path):
         return Skipped(path, reason)
-    return _Folder(path, Path(child.path), folder.ignored, reason)
+    return _Folder(path, location, folder.ignored, reason)
 
 
 def _unwanted(name: str) -> str:

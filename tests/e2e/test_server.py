@@ -12,15 +12,12 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pytest_lsp import client_capabilities, make_test_lsp_client
 
-from lsp_server.store.adapter_manifest import AdapterFacts, GateSummary
-from lsp_server.store.adapters import AdapterRegistry
 from lsp_server.store.catalogue import STARTER
 from lsp_server.store.index import RepositoryIndex
-from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
 from tests.editors import TENON, editor, end_engine, hostile_workspace, installed_home
-from tests.loras import write_lora
+from tests.published import published
 
 
 @pytest.fixture(scope="module")
@@ -302,26 +299,8 @@ async def test_a_prompt_holds_what_another_file_defines(home, workspace):
 
 def promoted(home, workspace, seed):
     """What a run would leave behind: a random adapter that the gate found better."""
-    model = ModelStore(StorePaths(home)).get(STARTER)
-    candidate = workspace.with_name(f"candidate {seed}")
-    candidate.mkdir()
-    write_lora(candidate / "adapter.gguf", model.path, seed=seed, row_ids=(), rank=4, strength=0.01)
-    registry = AdapterRegistry(RepositoryStore.of(StorePaths(home), workspace))
-    facts = AdapterFacts(
-        repository=workspace.name,
-        commit=None,
-        base=model.identity,
-        base_name=model.name,
-        fim_format="tenon-starter",
-        recipe={},
-        data_sha256="d" * 64,
-        rank=4,
-        scale=0.75,
-        verdict="promoted",
-        gate=GateSummary(gain=0.1, lower=0.05, spans=200, reason="better"),
-    )
-    adapter = registry.publish(candidate, facts)
-    registry.activate(adapter.id, facts.scale)
+    registry, adapter = published(home, workspace, seed)
+    registry.activate(adapter.id, adapter.scale)
     return registry, adapter
 
 

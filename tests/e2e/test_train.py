@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -13,15 +14,17 @@ import pytest
 from lsp_server.cli import main
 from lsp_server.completion.engine import EngineInfo, GenerationRequest
 from lsp_server.engine.launcher import EngineOptions, find_or_start
+from lsp_server.errors import SettingsError
 from lsp_server.prompt.assemble import Source, assemble
 from lsp_server.prompt.window import Budget
-from lsp_server.store.adapter_manifest import base_identity
 from lsp_server.store.adapters import AdapterRegistry
+from lsp_server.store.adapters.manifest import base_identity
 from lsp_server.store.catalogue import STARTER
+from lsp_server.store.locks import RunLock
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
-from lsp_server.store.runs import Run, RunLock
+from lsp_server.store.runs import Run
 from tests.e2e.engine.conftest import end_engine
 from tests.editors import TENON
 from tests.git_repositories import Repository
@@ -34,7 +37,8 @@ from training.data.dataset import SampleMix
 from training.gate.judge import judge
 from training.gate.report import GateReport
 from training.recipe.config import RecipeConfig, TrainConfig
-from training.run import Listener, TrainingRun
+from training.run import TrainingRun
+from training.running.job import Listener
 
 SHORT = RecipeConfig(
     rank=4, max_steps=2, step_samples=2, micro_tokens=512, measures=1, learning_rate=2e-4
@@ -93,7 +97,9 @@ def test_what_is_not_promoted_is_published_and_does_not_serve(home, project):
     }
     assert not registry(home, project).repository.active_json.exists()
     assert stages[0] == "asking the engine which model it serves"
-    assert stages[-3:] == ["training", "choosing the adapter's scale", "judging"]
+    assert stages[-5:] == [
+        "training", "choosing the adapter's scale", "exporting", "judging", "publishing"
+    ]  # fmt: skip
 
 
 async def manifest_facts(home: StorePaths, project: Repository, adapter) -> None:
@@ -119,9 +125,9 @@ def test_what_is_promoted_serves(home, project, monkeypatch):
     outcome = TrainingRun(project.root, home, CONFIG, gate_seconds=10).execute()
     assert outcome.report.sweep is not None
     events = list(Run(outcome.run).read_events())
-    assert {event["kind"] for event in events} == {"stage", "step", "verdict"}
+    assert {event["kind"] for event in events} == {"stage", "material", "start", "step", "verdict"}
     assert [event["step"] for event in events if event["kind"] == "step"] == [0, 2]
-    assert not list((outcome.run / "checkpoints").iterdir())
+    assert not (outcome.run / "checkpoints").exists()
     assert not (outcome.run / "candidate").exists()
 
 
@@ -208,6 +214,21 @@ def test_ctrl_c_ends_a_run_with_one_line_and_changes_nothing(home, tmp_path):
     assert not store.adapters.exists()
     with RunLock(store):
         pass  # it is free again
+
+
+def test_a_repository_that_is_deleted_meanwhile_ends_its_run(home, tmp_path):
+    project = small_project(tmp_path / "three", NEWER[4:])
+    store = RepositoryStore.of(home, project.root)
+
+    def delete(stage: str) -> None:
+        if stage == "training":
+            shutil.rmtree(project.root)
+
+    with pytest.raises(SettingsError, match=r"three is gone.*what served before goes on"):
+        TrainingRun(project.root, home, CONFIG, Listener(stage=delete)).execute()
+    assert not store.adapters.exists()
+    with RunLock(store):
+        pass
 
 
 def test_only_one_run_at_a_time_trains_a_repository(home, project, capsys):

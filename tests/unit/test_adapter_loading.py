@@ -9,11 +9,12 @@ import pytest
 from lsp_server import adapter_loading
 from lsp_server.adapter_loading import AdapterLoader
 from lsp_server.errors import EngineRequestError, EngineUnavailableError
-from lsp_server.store.adapter_manifest import AdapterFacts, GateSummary
 from lsp_server.store.adapters import AdapterRegistry
+from lsp_server.store.adapters.manifest import AdapterFacts, GateSummary
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
 from tests.fakes import QWEN_INFO, FakeEngine
+from tests.git_repositories import repository
 
 INFO = dataclasses.replace(QWEN_INFO, sha256="b" * 64)
 FACTS = AdapterFacts(
@@ -260,3 +261,23 @@ async def test_a_rejected_candidate_never_serves(home):
     (home._candidate / "adapter.gguf").write_bytes(b"GGUF worse")
     home.registry.publish(home._candidate, msgspec.structs.replace(FACTS, verdict="rejected"))
     assert await home.ask(engine) == adapter.id
+
+
+async def test_a_worktree_is_served_by_its_main_checkout_until_it_has_its_own(home, tmp_path):
+    app = repository(tmp_path / "app")
+    app.commit({"a.py": "a = 1\n"})
+    app.git("worktree", "add", "--quiet", str(tmp_path / "w"), "-b", "other")
+    engine, adapter = Engine(), home.promote()
+    home.root = str(tmp_path / "w")
+    assert await home.ask(engine) == adapter.id
+    own = AdapterRegistry(RepositoryStore.of(StorePaths(tmp_path / "home"), tmp_path / "w"))
+    own.deactivate()
+    assert await home.ask(engine) is None
+    assert home.troubles == []
+
+
+async def test_none_is_a_choice_that_any_engine_can_serve(home):
+    engine, adapter = Engine(dataclasses.replace(INFO, sha256="")), home.promote()
+    home.registry.deactivate()
+    assert await home.ask(engine) is None
+    assert (home.troubles, adapter.id in dict(engine.had)) == ([], False)

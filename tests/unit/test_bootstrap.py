@@ -3,10 +3,10 @@ import threading
 
 import pytest
 
-from lsp_server import bootstrap
+from lsp_server import bootstrap, model_choice
 from lsp_server.bootstrap import DOWNLOAD, Bootstrap
 from lsp_server.errors import DownloadCancelledError, DownloadError
-from lsp_server.session import Session
+from lsp_server.session.session import Session
 from lsp_server.store.catalogue import STARTER, load_catalogue
 from lsp_server.store.download import stages
 from lsp_server.store.paths import StorePaths
@@ -52,7 +52,7 @@ async def test_a_starter_that_cannot_be_fetched_is_tried_again(tmp_path, pulled,
         if len(attempts) == 1:
             raise DownloadError("no index in reach; connect and try again")
 
-    monkeypatch.setattr(bootstrap, "pull", pull)
+    monkeypatch.setattr(model_choice, "pull", pull)
     session = Session(lambda status: states.append((status.state, status.message)))
     starter = Bootstrap(session, FakeEditor(), StorePaths(tmp_path))
     starter.start()
@@ -73,7 +73,7 @@ async def test_a_stopped_download_waits_until_it_is_asked_for(tmp_path, pulled, 
         if len(attempts) == 1:
             raise DownloadCancelledError("the download was cancelled")
 
-    monkeypatch.setattr(bootstrap, "pull", pull)
+    monkeypatch.setattr(model_choice, "pull", pull)
     session, starter = await run(tmp_path)
     assert len(attempts) == 1
     assert session.status().state == "stopped"
@@ -90,7 +90,7 @@ async def test_what_nobody_expected_is_logged_and_told(tmp_path, pulled, monkeyp
     def pull(*_):
         raise ValueError("odd")
 
-    monkeypatch.setattr(bootstrap, "pull", pull)
+    monkeypatch.setattr(model_choice, "pull", pull)
     session, _ = await run(tmp_path)
     assert session.status().state == "error"
     assert "odd" in session.status().message
@@ -118,7 +118,7 @@ async def test_closing_stops_a_download(tmp_path, pulled, monkeypatch):
         if cancel.wait(10):
             stopped.set()
 
-    monkeypatch.setattr(bootstrap, "pull", pull)
+    monkeypatch.setattr(model_choice, "pull", pull)
     starter = Bootstrap(Session(lambda _: None), FakeEditor(), StorePaths(tmp_path))
     starter.start()
     await asyncio.to_thread(begun.wait, 10)
@@ -137,7 +137,7 @@ async def test_an_older_packages_starter_serves_until_the_new_one_is_made(
         [supervisor] = FakeSupervisor.made
         serving.append((entry.name, supervisor.status.state, list(supervisor.switched)))
 
-    monkeypatch.setattr(bootstrap, "pull", pull)
+    monkeypatch.setattr(model_choice, "pull", pull)
     session, _ = await run(tmp_path, raw={"offerModels": False})
     *_, (name, state, switched) = serving
     assert (name, state, switched) == (STARTER, "ready", [])
@@ -151,7 +151,7 @@ async def test_a_starter_that_cannot_be_renewed_goes_on_serving(tmp_path, pulled
     def pull(*_):
         raise DownloadError("the disk is full")
 
-    monkeypatch.setattr(bootstrap, "pull", pull)
+    monkeypatch.setattr(model_choice, "pull", pull)
     session, _ = await run(tmp_path, raw={"offerModels": False})
     assert FakeSupervisor.made[0].switched == []
     assert session.status().state == "ready"

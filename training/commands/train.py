@@ -4,41 +4,36 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
-from lsp_server.errors import SettingsError
+from lsp_server.errors import NotNowError, SettingsError
 from lsp_server.store.paths import StorePaths
 
-from ..curation.ledger import Ledger
-from ..data.exports import FORMS, Layout, export
-from ..data.identifiers import identifier_report
+from ..data.exports import FORMS
 from ..gate.table import as_table
 from ..interruption import RunCancelledError
-from ..preparation import Prepared
 from ..recipe.config import Method, TrainConfig, read_config
-from ..recipe.recipe import steps_of
-from ..run import Listener, Outcome, TrainingRun
-from .train_progress import Lines, Live
+from ..run import Outcome, TrainingRun
+from ..running.yielding import give_way, half_of_the_cores
+from .train_events import Events
+from .train_plan import dry_run
+from .train_progress import console_of, display
 
-EXAMPLES = 5
-"""Samples that a dry run shows."""
-SHOWN_CHARACTERS = 200
-SHOWN_NAMES = 10
-NOT_PROMOTED = 3
+NOT_PROMOTED, NOT_NOW = 3, 75
+"""What a process exits with; the latter is EX_TEMPFAIL of ``sysexits.h``."""
 EPILOG = f"""exit status:
   0    the adapter was promoted: it serves the repository from now on (or --dry-run is done)
   {NOT_PROMOTED}    it was not promoted: what served before goes on serving
   1    nothing was trained, or it failed; the message says what to do
   2    wrong usage
-  130  cancelled with Ctrl+C (143: with SIGTERM); what served before goes on serving
+  {NOT_NOW}   with --background: not now (another run goes on, memory is short); try again later
+  130  cancelled with Ctrl+C (143: with SIGTERM); what served before goes on serving,
+       and the next run of the same code and settings goes on from here
 """
 
 
@@ -56,36 +51,74 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dry-run", action="store_true", help="show what would be learnt; train nothing")
     add("--export", choices=sorted(FORMS), help="with --dry-run: write the samples as JSONL")
     add("--output", metavar="FILE", type=Path, help="where --export writes")
+    add("--background", action="store_true", help="lowest priority, half of the cores")
+    add("--events", action="store_true", help="print each event as a line of JSON, nothing else")
     add("--json", action="store_true", help="print the result as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Train and tell the verdict; returns what :data:`EPILOG` says, raises what failed."""
-    root = options.repo.absolute()
+    events = Events(sys.stdout) if options.events else None
+    try:
+        return _run(options, events)
+    except RunCancelledError as error:
+        print(f"tenon: {error}", file=sys.stderr)
+        return error.status
+    except Exception as error:
+        if events is not None:
+            events.error(f"{error}" or type(error).__name__)
+        if not (options.background and isinstance(error, NotNowError)):
+            raise
+        print(f"tenon: {error}", file=sys.stderr)
+        return NOT_NOW
+
+
+def _run(options: argparse.Namespace, events: Events | None) -> int:
+    root = _root(options)
+    config = _config(options)
+    if options.dry_run:
+        return dry_run(root, config, options)
+    give_way(background=options.background)
+    job = TrainingRun(root, StorePaths.default(), config)
+    if options.gate_seconds is not None:
+        job = replace(job, gate_seconds=options.gate_seconds)
+    if options.background:
+        job = replace(job, threads=half_of_the_cores())
+    if events is None:
+        return _with_console(job, as_json=options.json)
+    with redirect_stdout(sys.stderr):  # whatever a library prints
+        outcome = replace(job, listener=events.listener).execute()
+    events.outcome(outcome)
+    return _status(outcome)
+
+
+def _root(options: argparse.Namespace) -> Path:
+    """The repository's folder; raises SettingsError for options that contradict each other."""
+    root: Path = options.repo.absolute()
     if not root.is_dir():
         raise SettingsError(f"there is no folder {root}; give the repository's root")
     if bool(options.export) != bool(options.output):
         raise SettingsError("--export and --output belong together")
     if options.export and not options.dry_run:
         raise SettingsError("--export goes with --dry-run: it writes what would be learnt")
-    config = _config(options)
-    if options.dry_run:
-        return _dry_run(root.resolve(), config, options)
-    console = _console(stderr=options.json)
-    try:
-        with _display(console) as listener:
-            job = TrainingRun(root.resolve(), StorePaths.default(), config, listener)
-            if options.gate_seconds is not None:
-                job = replace(job, gate_seconds=options.gate_seconds)
-            outcome = job.execute()
-    except RunCancelledError as error:
-        print(f"tenon: {error}", file=sys.stderr)
-        return error.status
-    if options.json:
+    if options.events and (options.json or options.dry_run):
+        raise SettingsError("--events goes with neither --json nor --dry-run")
+    return root.resolve()
+
+
+def _with_console(job: TrainingRun, *, as_json: bool) -> int:
+    console = console_of(stderr=as_json)
+    with display(console) as listener:
+        outcome = replace(job, listener=listener).execute()
+    if as_json:
         print(json.dumps(_result(outcome)))
     else:
         console.print(as_table(outcome.report))
         console.print(_sentence(outcome))
+    return _status(outcome)
+
+
+def _status(outcome: Outcome) -> int:
     return 0 if outcome.report.promoted else NOT_PROMOTED
 
 
@@ -104,77 +137,6 @@ def _config(options: argparse.Namespace) -> TrainConfig:
     return msgspec.structs.replace(config, recipe=recipe)
 
 
-def _dry_run(root: Path, config: TrainConfig, options: argparse.Namespace) -> int:
-    console = _console(stderr=True)
-    with Ledger() as ledger, _display(console) as listener:
-        prepared = TrainingRun(root, StorePaths.default(), config, listener).prepared(ledger)
-    dataset = prepared.dataset
-    if options.export:
-        count = math.ceil(config.recipe.passes * dataset.pass_size)
-        terms = dataset.terms
-        layout = Layout(terms.fim, terms.budget, terms.tokenizer.count)
-        written = export(map(dataset.example, range(count)), options.output, options.export, layout)
-        console.print(f"{options.output}: {written.written} samples")
-        for reason, number in written.left_out.items():
-            console.print(f"left out: {number} ({reason})")
-    if options.json:
-        print(json.dumps(_plan(prepared, config)))
-    else:
-        _show(prepared, config, _console(stderr=False))
-    return 0
-
-
-def _plan(prepared: Prepared, config: TrainConfig) -> dict[str, Any]:
-    """What a dry run says in JSON."""
-    dataset = prepared.dataset
-    files = [it.file for it in prepared.curated.files]
-    names = identifier_report(files, dataset.terms.tokenizer, 20)
-    return {
-        "files": len(prepared.curated.files),
-        "pairs": sum(len(entry.pairs) for entry in prepared.curated.files),
-        "samples": dataset.pass_size,
-        "steps": steps_of(dataset.pass_size, config.recipe),
-        "held_out": {
-            "split": prepared.holdout.split,
-            "lines": prepared.holdout.lines,
-            "of": prepared.holdout.code_lines,
-            "spans": len(prepared.newer),
-        },
-        "rejected": [msgspec.to_builtins(it) for it in prepared.curated.ledger.summary()],
-        "examples": [
-            {"kind": it.kind, "path": it.path, "before": it.before[-SHOWN_CHARACTERS:],
-             "middle": it.middle, "after": it.after[:SHOWN_CHARACTERS],
-             "snippets": [snippet.path for snippet in it.snippets]}
-            for it in map(dataset.example, range(EXAMPLES))
-        ],
-        "identifiers": [msgspec.to_builtins(name) for name in names],
-    }  # fmt: skip
-
-
-def _show(prepared: Prepared, config: TrainConfig, console: Console) -> None:
-    plan = _plan(prepared, config)
-    held = plan["held_out"]
-    console.print(
-        f"{plan['files']} files, {plan['pairs']} docstring/implementation pairs, "
-        f"{plan['samples']} samples a pass, {plan['steps']} steps\n"
-        f"held out: {held['lines']} of {held['of']} lines ({held['split']}), {held['spans']} spans"
-    )
-    table = Table("left out", "why", "how many", "for example")
-    for entry in plan["rejected"]:
-        cases = ", ".join(f"{it['path']} {it.get('name', '')}".strip() for it in entry["examples"])
-        table.add_row(entry["what"], entry["reason"], str(entry["count"]), cases)
-    console.print(table)
-    for it in plan["examples"]:
-        console.rule(f"{it['kind']} in {it['path']}")
-        console.print(it["before"], end="")
-        console.print(it["middle"] or "(nothing)", end="", style="bold green")
-        console.print(it["after"])
-    broken = Table("name", "times", "tokens")
-    for name in plan["identifiers"][:SHOWN_NAMES]:
-        broken.add_row(name["name"], str(name["occurrences"]), str(name["pieces"]))
-    console.print(broken)
-
-
 def _result(outcome: Outcome) -> dict[str, Any]:
     return {
         "adapter": outcome.adapter,
@@ -191,20 +153,6 @@ def _sentence(outcome: Outcome) -> str:
         f"Adapter {outcome.adapter} was not promoted; what served before goes on serving. It is "
         f"kept for a look, and what the run said is in {outcome.run}."
     )
-
-
-@contextmanager
-def _display(console: Console) -> Iterator[Listener]:
-    if not console.is_terminal:
-        yield Lines(console).listener
-        return
-    with Live(console) as live:
-        yield live.listener
-
-
-def _console(*, stderr: bool) -> Console:
-    """Paths and code are printed as they are: ``[id]`` in one is no colour."""
-    return Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
 
 
 def _seconds(text: str) -> float:

@@ -1,22 +1,25 @@
 """How a run looks while it goes on: bars in a terminal, plain lines elsewhere."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..recipe.recipe import TrainingEvent
-from ..run import Listener
+from ..running.job import Listener
 
 
 def sentence(event: TrainingEvent) -> str:
     """One line of a run."""
     if event.step == 0:
         return f"before training: held out {event.heldout:.4f}"
-    held = "" if event.heldout is None else f", held out {event.heldout:.4f}"
+    told = [] if math.isnan(event.loss) else [f"loss {event.loss:.4f}"]
+    told += [] if event.heldout is None else [f"held out {event.heldout:.4f}"]
     return (
-        f"step {event.step}/{event.steps}: loss {event.loss:.4f}{held}, "
+        f"step {event.step}/{event.steps}: {''.join(f'{it}, ' for it in told)}"
         f"{event.tokens_per_second:,.0f} tokens/s, {_duration(event.eta)} left"
     )
 
@@ -77,6 +80,21 @@ class Live:
         self._progress.update(
             self._task, description=f"judging: {step}", completed=done, total=total, detail=""
         )
+
+
+@contextmanager
+def display(console: Console) -> Iterator[Listener]:
+    """Whoever follows a run on this console."""
+    if not console.is_terminal:
+        yield Lines(console).listener
+        return
+    with Live(console) as live:
+        yield live.listener
+
+
+def console_of(*, stderr: bool) -> Console:
+    """Paths and code are printed as they are: ``[id]`` in one is no colour."""
+    return Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
 
 
 def _duration(seconds: float) -> str:

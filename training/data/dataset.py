@@ -39,7 +39,8 @@ class SampleMix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``context`` how many samples have cross-file context, ``replay`` how many are general code.
     ``smallest`` is the least part of the serving budget that a window is cut to; windows' sizes are
     spread evenly over their logarithm. ``half_life`` is in days: so much older, a file counts half
-    as often, at least a quarter.
+    as often, at least a quarter. Where a run starts from the adapter that serves, files that are
+    new to it are drawn ``fresh`` times as often as those that it knows by heart.
     """
 
     kinds: dict[str, float] = msgspec.field(default_factory=lambda: dict(REPOSITORY_KINDS))
@@ -47,6 +48,7 @@ class SampleMix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     replay: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.2
     smallest: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.4
     half_life: Annotated[float, msgspec.Meta(gt=0)] = 90.0
+    fresh: Annotated[float, msgspec.Meta(ge=1)] = 4.0
 
 
 @dataclass(frozen=True, slots=True)

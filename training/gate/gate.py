@@ -1,9 +1,10 @@
 """Does a candidate serve? Statistics over what was measured, and the decision; no I/O.
 
-**Primary.** Of each span of newer code, the NLL of its true middle per token; the mean over spans
-of how far it falls. Each span counts alike, for a completion is what the user sees: with sums over
-tokens a single long body would outvote fifty lines. The candidate must beat the base *and* the
-adapter that serves, so it is compared with the better of them without the choice being a bias.
+**Primary.** Of each span of newer code, the NLL per token of its true middle and of the token that
+ends it; the mean over spans of how far it falls. Each span counts alike, for a completion is what
+the user sees: with sums over tokens a single long body would outvote fifty lines. The candidate
+must beat the base *and* the adapter that serves, so it is compared with the better of them without
+the choice being a bias.
 
 **Certainty.** The lower end of the bootstrap 95 % interval over files must lie above zero
 (:mod:`training.gate.resampling`). All scales are tried on all spans, and the bounds hold for all of

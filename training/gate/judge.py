@@ -41,13 +41,14 @@ class Trial:
     ``newer`` are spans of code that is younger than what was trained on, ``general`` ones of other
     code (none: what it forgets is not asked). ``current`` is the adapter that serves and its scale,
     if there is one. ``scales`` are what the candidate is tried at. ``budget`` is the one that
-    serves. ``within`` is for all of it.
+    serves, ``end`` the token that was taught to end an answer. ``within`` is for all of it.
     """
 
     newer: Sequence[Span]
     general: Sequence[Span]
     candidate: Path
     budget: Budget
+    end: int
     current: tuple[Path, float] | None = None
     scales: tuple[float, ...] = SCALES
     limits: Limits = field(default_factory=Limits)
@@ -69,7 +70,9 @@ async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) 
 
         async def scored(spans: Sequence[Span], step: str, share: float) -> list[SpanScores]:
             within, told = _part(trial, share), partial(progress, step) if progress else None
-            return await score(engine, spans, arms, trial.budget, within=within, progress=told)
+            return await score(
+                engine, spans, arms, trial.budget, end=trial.end, within=within, progress=told
+            )
 
         of_newer = await scored(newer, NEWER, NEWER_SHARE)
         of_general = await scored(general, GENERAL, GENERAL_SHARE)
@@ -77,7 +80,7 @@ async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) 
             paired_nll(of_newer, trial.scales),
             paired_nll(of_general, trial.scales) if trial.general else None,
             trial.limits,
-            planned=sum(bool(span.example.middle) for span in newer),
+            planned=len(newer),
         )
         if sweep is None or not sweep.won:
             return decide(sweep, None, trial.limits)

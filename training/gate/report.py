@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from lsp_server.store.adapter_manifest import GateSummary
+from lsp_server.store.adapters.manifest import GateSummary
 
 BASE, CURRENT, CANDIDATE = "base", "current", "candidate"
 Baseline = Literal["base", "current"]

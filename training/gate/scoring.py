@@ -63,7 +63,9 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class SpanScores:
-    """A span's NLL under each arm, by its name: sums in nats over the middle's ``tokens``."""
+    """A span's NLL under each arm, by its name: sums in nats over ``tokens``, the same ones as in
+    the trainer's held-out loss: of what healing took back, of the middle, and the one that ends it.
+    """
 
     span: Span
     tokens: int
@@ -137,21 +139,23 @@ async def score(
     arms: Sequence[Arm],
     budget: Budget,
     *,
+    end: int,
     within: TimeBudget = NO_END,
     progress: Progress | None = None,
 ) -> list[SpanScores]:
-    """Teacher-forced: what each arm gives the true middles, in the order given.
+    """Teacher-forced: what each arm gives the true middles and the token that ends them, ``end``
+    (:attr:`training.data.terms.Terms.end`), in the order given.
 
-    Ends when the time is up; a span counts only with all of its arms. Left out are empty middles,
-    which have no token to score, and middles that do not fit the context. Raises ``EngineError``.
+    Ends when the time is up; a span counts only with all of its arms. Left out are middles that do
+    not fit the context. Raises ``EngineError``.
     """
     asking = _Asking(Asker(engine, CACHE_KEY), (await engine.info()).fim, budget)
 
     async def ask(span: Span, prompt: Prompt, arm: Arm) -> list[float]:
-        return await asking.asker.scores(prompt, span.example.middle, adapter=arm.adapter)
+        middle = span.example.middle
+        return await asking.asker.scores(prompt, middle, end=end, adapter=arm.adapter)
 
-    asked = [span for span in spans if span.example.middle]
-    found = await asking.all(asked, arms, ask, within, progress)
+    found = await asking.all(spans, arms, ask, within, progress)
     return [
         SpanScores(span, len(scores[arms[0].name]), {arm: -sum(of) for arm, of in scores.items()})
         for span, scores in found

@@ -233,7 +233,7 @@ def _held_out(
             fresh[first - 1 : last] = True
         left = ranges_of(hashes, fresh & telling(hashes) & ~within(hashes, seen))
         if left:
-            new[path] = _spans(text, left)
+            new[path] = spans_of(text, left)
             lines += code_lines(hashes, left)
     texts = {path: (by_path[path].text, ranges) for path, ranges in held.items()}
     paths = {file.path for file in trained}
@@ -250,7 +250,7 @@ def _held_out(
     )
 
 
-def _spans(text: str, ranges: tuple[Lines, ...]) -> tuple[Span, ...]:
+def spans_of(text: str, ranges: tuple[Lines, ...]) -> tuple[Span, ...]:
     """Lines as characters, from the first one's start to the last one's end."""
     starts = [*line_starts(text), len(text) + (not text.endswith("\n"))]
     return tuple((starts[first - 1], starts[last] - 1) for first, last in ranges)

@@ -11,6 +11,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from lsp_server.prompt.pieces import PieceIndex
+
 from ..data.samples import Sample
 
 GRAIN = {"cuda": 128, "cpu": 32}
@@ -24,7 +26,9 @@ class MicroBatch:
     ``places`` (N,) are the flat indices into (B·T) of the tokens whose successor counts in the
     loss, ``targets`` (N,) those successors, ``weights`` (N,) what each counts, ``answers`` (N,)
     whether it belongs to an answer. ``size`` is the number of tokens without padding, ``rows`` that
-    of the samples, which are the first rows, shortest first.
+    of the samples, which are the first rows, shortest first. ``choices`` are the indices into (N,)
+    at which token healing decides what may stand there, with the ids that it chooses among; they
+    are known only of what is held out.
     """
 
     tokens: Tensor
@@ -34,6 +38,7 @@ class MicroBatch:
     answers: Tensor
     size: int
     rows: int
+    choices: tuple[tuple[int, Tensor], ...] = ()
 
     def to(self, device: torch.device) -> "MicroBatch":
         return replace(
@@ -43,6 +48,7 @@ class MicroBatch:
             targets=self.targets.to(device, non_blocking=True),
             weights=self.weights.to(device, non_blocking=True),
             answers=self.answers.to(device, non_blocking=True),
+            choices=tuple((at, ids.to(device, non_blocking=True)) for at, ids in self.choices),
         )
 
 
@@ -54,19 +60,21 @@ def micro_batches(
     prompt_weight: float,
     unlearned: frozenset[int] = frozenset(),
     least_rows: int = 1,
+    pieces: PieceIndex | None = None,
 ) -> Iterator[MicroBatch]:
     """Cut a step's samples into micro-batches of at most ``most_tokens``, padding included.
 
     A sample that is longer is a micro-batch of its own. Lengths are rounded up to ``grain``, so
     that few shapes occur; a micro-batch of fewer than ``least_rows`` is padded to as many, whatever
     ``most_tokens`` says. Control tokens in ``unlearned`` stand only in prompts and are never to be
-    predicted.
+    predicted. With ``pieces``, it is known what healing chooses among.
     """
     stack = partial(
         _stacked,
         prompt_weight=prompt_weight,
         unlearned=torch.tensor(sorted(unlearned), dtype=torch.long),
         least_rows=least_rows,
+        pieces=pieces,
     )
     ordered = sorted(samples, key=lambda sample: len(sample.tokens))
     group: list[Sample] = []
@@ -91,9 +99,11 @@ def _stacked(
     prompt_weight: float,
     unlearned: Tensor,
     least_rows: int,
+    pieces: PieceIndex | None,
 ) -> MicroBatch:
     tokens = torch.zeros(max(least_rows, len(samples)), width, dtype=torch.long)
-    places, weights, answers = [], [], []
+    places, weights, answers, choices = [], [], [], []
+    counted = 0
     for row, sample in enumerate(samples):
         size = len(sample.tokens)
         tokens[row, :size] = torch.tensor(sample.tokens)
@@ -102,6 +112,12 @@ def _stacked(
         answer = at >= first
         learned = answer | ~torch.isin(tokens[row, at + 1], unlearned)
         at, answer = at[learned], answer[learned]
+        counted += len(at)
+        if pieces is not None:
+            own = sample.tokens[sample.answer :]
+            found = pieces.choices(sample.owed, own)
+            # All of an answer counts, so its tokens are the last of its row.
+            choices += [(counted - len(own) + n, torch.from_numpy(ids)) for n, ids in found]
         places.append(row * width + at)
         answers.append(answer)
         weights.append(torch.where(answer, 1.0, prompt_weight))
@@ -114,4 +130,5 @@ def _stacked(
         torch.cat(answers),
         sum(len(sample.tokens) for sample in samples),
         len(samples),
+        tuple(choices),
     )

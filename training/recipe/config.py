@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from lsp_server.store.runs import KEPT_RUNS
+
 from ..configuration import Count, NotNegative, Positive, Share, read_toml
 from ..data.dataset import SampleMix
 
@@ -26,6 +28,9 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     itself. ``prompt_weight`` is what a token of the prompt counts in the loss
     beside 1 for a token of the answer. ``patience``: measurements of the held-out loss without a
     better one before the run stops. Seconds and steps of 0 are no limit.
+
+    A run that starts from the adapter that serves makes ``warm_passes``; every ``scratch_every``-th
+    run starts from scratch (1: each; at most as many as there are runs kept).
     """
 
     method: Method = "auto"
@@ -35,6 +40,8 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     modules: tuple[str, ...] = (*ATTENTION, *FEED_FORWARD)
     learning_rate: Positive = 1e-3
     passes: Positive = 4.0
+    warm_passes: Positive = 2.0
+    scratch_every: Annotated[int, msgspec.Meta(ge=1, le=KEPT_RUNS)] = 5
     max_steps: Annotated[int, msgspec.Meta(ge=0)] = 0
     time_budget: NotNegative = 0.0
     step_samples: Count = 16

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from accelerate.utils import reduce
 from peft import PeftModel
 
+from lsp_server.prompt.pieces import PieceIndex
+
 from .config import RecipeConfig
 from .material import Material
 from .trainee import Trainee
@@ -18,10 +20,17 @@ class HeldOut:
         processes = trainee.processes
         mine = material.heldout[processes.process_index :: processes.num_processes]
         self._trainee = trainee
-        self._batches = list(trainee.cut(mine, config.micro_tokens, prompt_weight=0.0))
+        pieces = PieceIndex(material.pieces)
+        self._batches = list(
+            trainee.cut(mine, config.micro_tokens, prompt_weight=0.0, pieces=pieces)
+        )
 
     def loss(self) -> float:
-        """Mean cross entropy of all processes' answers, in nats per token."""
+        """Mean cross entropy of all processes' answers, in nats per token.
+
+        Over the tokens that the gate scores, and as it does: those that end the answers count, and
+        those that repeat what healing took back count as healing chooses them.
+        """
         sums = self._trainee.measured(self._batches).float().to(self._trainee.device)
         total, count = reduce(sums, "sum").tolist()
         return float(total / max(count, 1.0))

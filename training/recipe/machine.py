@@ -36,13 +36,16 @@ class Machine:
     threads: int = 0
 
 
-def machine_for(config: RecipeConfig, base: Path) -> tuple[Machine, RecipeConfig]:
+def machine_for(
+    config: RecipeConfig, base: Path, *, threads: int = 0
+) -> tuple[Machine, RecipeConfig]:
     """Where a configuration runs, and the configuration with what follows from that filled in.
 
-    Raises SettingsError for a method that this machine cannot run.
+    ``threads`` are as many as may compute on a CPU (0: half of more than two). Raises SettingsError
+    for a method that this machine cannot run.
     """
     if not torch.cuda.is_available():
-        return _cpu(config)
+        return _cpu(config, threads)
     local = int(os.environ.get("LOCAL_RANK", "0"))
     device = torch.device("cuda", local)
     method = config.method
@@ -54,10 +57,11 @@ def machine_for(config: RecipeConfig, base: Path) -> tuple[Machine, RecipeConfig
     if method == "full":
         precision = "fp32"
     config = msgspec.structs.replace(config, method=method)
-    return Machine(device, precision, compiled=True, kept=0.2 if method == "qlora" else 1.0), config
+    kept = 0.2 if method == "qlora" else 1.0
+    return Machine(device, precision, compiled=True, kept=kept, threads=threads), config
 
 
-def _cpu(config: RecipeConfig) -> tuple[Machine, RecipeConfig]:
+def _cpu(config: RecipeConfig, threads: int) -> tuple[Machine, RecipeConfig]:
     if config.method == "qlora":
         raise SettingsError(
             "QLoRA needs a CUDA GPU; leave --method out, or use --method lora, which trains over "
@@ -74,6 +78,7 @@ def _cpu(config: RecipeConfig) -> tuple[Machine, RecipeConfig]:
         micro_tokens=min(config.micro_tokens, CPU_MICRO_TOKENS),
         time_budget=config.time_budget if limited else CPU_SECONDS,
     )
-    threads = max(1, (os.cpu_count() or 2) // 2) if (os.cpu_count() or 2) > 2 else 0
+    if not threads and (cores := os.cpu_count() or 2) > 2:
+        threads = cores // 2
     precision: Precision = "bf16" if fast else "fp32"
     return Machine(torch.device("cpu"), precision, compiled=False, threads=threads), config

@@ -1,5 +1,6 @@
 """What a run is given: samples to learn from, and somebody who follows it."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,21 +35,27 @@ class TrainingEvent:
 class Material:
     """What a run learns from: ``samples(start, step)`` are endless, ``pass_size`` of them a pass.
 
-    ``unlearned`` are the control tokens that only a prompt holds; ``identity`` tells this material
-    and base from any other, so that no run goes on from another's checkpoint.
+    ``unlearned`` are the control tokens that only a prompt holds, ``pieces`` the bytes of every
+    token, by which healing chooses. ``identity`` tells this material and base from any other, so
+    that no run goes on from another's checkpoint.
     """
 
     samples: Callable[[int, int], Iterator[Sample]]
     pass_size: int
     heldout: Sequence[Sample] = ()
     unlearned: frozenset[int] = frozenset()
+    pieces: Sequence[bytes] = ()
     identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """Whoever follows a run: is told of its steps, may stop it, and says where it is saved."""
+    """Whoever follows a run: is told of its steps, may stop it, and says where it is saved.
+
+    ``clock`` gives the seconds that its time budget and its speed are counted in.
+    """
 
     report: Callable[[TrainingEvent], None]
     cancelled: Callable[[], bool] = lambda: False
     checkpoint: Path | None = None
+    clock: Callable[[], float] = time.monotonic

@@ -5,7 +5,6 @@ store: it is given samples, and leaves in the model the weights whose held-out l
 """
 
 import math
-import time
 from collections.abc import Sequence
 
 import torch
@@ -38,18 +37,26 @@ __all__ = [
 def train(trainee: Trainee, material: Material, config: RecipeConfig, watcher: Watcher) -> Progress:
     """Train until steps, time or patience are used up; raises TrainingCancelledError.
 
+    Whoever is cancelled goes on from that step the next time, and who is killed after the last one
+    has nothing left to do.
+
     Under ``accelerate launch`` (on CPUs torch.distributed.run) every process takes its part of each
     step's samples; raises SettingsError if these cannot be shared equally.
     """
     training = _Training(trainee, material, config, watcher)
     training.begin()
-    training.agree()
-    while not training.over:
-        training.step()
+    try:
         training.agree()
-        if training.due:
-            training.measure()
-        training.save_if_due()
+        while not training.over:
+            training.step()
+            training.agree()
+            if training.due:
+                training.measure()
+            training.save_if_due()
+    except TrainingCancelledError:
+        training.save()
+        raise
+    training.save()
     training.keep_best()
     return training.progress
 
@@ -68,6 +75,7 @@ class _Training:
                 f"samples equally; give a multiple of {count}"
             )
         self.trainee, self.material, self.config, self.watcher = trainee, material, config, watcher
+        self.clock = watcher.clock
         self.parameters = trainee.parameters
         self.optimizer = optimizer_of(self.parameters, config, trainee.device)
         self.steps = steps_of(material.pass_size, config)
@@ -79,7 +87,7 @@ class _Training:
 
     def begin(self) -> None:
         """Go on from a checkpoint of this very run, or measure where it starts."""
-        self.saved = time.monotonic()
+        self.saved = self.clock()
         path = self.watcher.checkpoint
         found = path and checkpoints.load(path, self.name, self.parameters)
         if found:
@@ -92,6 +100,8 @@ class _Training:
         first = self.config.step_samples * self.progress.step + self.processes.process_index
         self.samples = self.material.samples(first, processes)
         self.share = self.config.step_samples // processes
+        if found and self._owed:  # it was cancelled before it measured
+            self.measure()
 
     def _restore(self, found: Checkpoint) -> None:
         self.progress = found.progress
@@ -103,7 +113,7 @@ class _Training:
 
     def step(self) -> None:
         """Learn from one step's samples."""
-        began = time.monotonic()
+        began = self.clock()
         self.progress.step += 1
         # Dropout that a step's number decides is the same when a run goes on.
         place = self.processes.process_index + self.processes.num_processes * self.progress.step
@@ -132,7 +142,7 @@ class _Training:
         if ranks:
             ranks.allocate(self.done)
         self.optimizer.zero_grad(set_to_none=True)
-        self.progress.computing += time.monotonic() - began
+        self.progress.computing += self.clock() - began
 
     def agree(self) -> None:
         """Look at the clock, and whether to stop; raises TrainingCancelledError.
@@ -140,7 +150,7 @@ class _Training:
         Processes whose answers differ would wait for each other for ever: a mean of the clocks is
         everyone's time, and one that is cancelled stops all.
         """
-        said = [float(self.watcher.cancelled()), time.monotonic() - self.started]
+        said = [float(self.watcher.cancelled()), self.clock() - self.started]
         if self.processes.num_processes > 1:
             said = reduce(torch.tensor(said, device=self.trainee.device), "mean").tolist()
         cancelled, self.progress.seconds = said
@@ -168,7 +178,11 @@ class _Training:
     @property
     def due(self) -> bool:
         """Whether the held-out loss is measured after this step."""
-        return self._marks > self.progress.measured or self.over
+        return self._owed or self.over
+
+    @property
+    def _owed(self) -> bool:
+        return self._marks > self.progress.measured
 
     @property
     def _marks(self) -> int:
@@ -181,7 +195,7 @@ class _Training:
         now = self.heldout.loss() if self.material.heldout else None
         loss, answers = reduce(self.sums, "sum").tolist()
         self.sums.zero_()
-        self._tell(loss / max(answers, 1.0), now)
+        self._tell(loss / answers if answers else math.nan, now)
         if now is None:
             return
         if now < self.progress.best:
@@ -191,15 +205,18 @@ class _Training:
             self.progress.worse += 1
 
     def save_if_due(self) -> None:
+        if self.clock() - self.saved >= self.config.checkpoint_seconds:
+            self.save()
+
+    def save(self) -> None:
+        """Leave what a run of these very samples and settings goes on from."""
         path = self.watcher.checkpoint
-        if path is None or time.monotonic() - self.saved < self.config.checkpoint_seconds:
-            return
-        if self.processes.is_main_process:
+        if path is not None and self.processes.is_main_process:
             ranks = self.trainee.ranks.state() if self.trainee.ranks else {}
             now = [it.detach() for it in self.parameters]
             state = Checkpoint(self.progress, now, self.best, self.optimizer.state_dict(), ranks)
             checkpoints.save(path, self.name, state)
-        self.saved = time.monotonic()
+        self.saved = self.clock()
 
     def keep_best(self) -> None:
         """Leave the weights with the least held-out loss in the model."""

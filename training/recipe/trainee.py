@@ -12,6 +12,7 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from lsp_server.errors import SettingsError
+from lsp_server.prompt.pieces import PieceIndex
 
 from ..data.samples import Sample
 from .batching import GRAIN, MicroBatch, micro_batches
@@ -123,6 +124,7 @@ class Trainee:
         *,
         prompt_weight: float,
         unlearned: frozenset[int] = frozenset(),
+        pieces: PieceIndex | None = None,
     ) -> Iterator[MicroBatch]:
         """Samples as the micro-batches that suit the device, there."""
         for batch in micro_batches(
@@ -132,6 +134,7 @@ class Trainee:
             prompt_weight=prompt_weight,
             unlearned=unlearned,
             least_rows=self.least_rows,
+            pieces=pieces,
         ):
             self._give_back()
             yield batch.to(self.device)
@@ -151,20 +154,28 @@ class Trainee:
 
     def losses(self, batch: MicroBatch) -> tuple[Tensor, Tensor]:
         """``Σ w·CE`` over a batch, and every ``CE`` (N,), in nats."""
+        return self._losses(self.states(batch), batch)
+
+    def _losses(self, states: Tensor, batch: MicroBatch) -> tuple[Tensor, Tensor]:
         with self._precision():
-            total, each = FrozenHeadLoss.apply(
-                self.states(batch), batch.targets, batch.weights, self._head
-            )
+            total, each = FrozenHeadLoss.apply(states, batch.targets, batch.weights, self._head)
         return total, each
 
     @torch.no_grad()
     def measured(self, batches: Sequence[MicroBatch]) -> Tensor:
-        """Sum of the answers' cross entropies, in nats, and the number of their tokens: (2,)."""
+        """Sum of the answers' cross entropies, in nats, and the number of their tokens: (2,).
+
+        Where a batch knows what healing chooses among, a token is one of those, not of all.
+        """
         sums = torch.zeros(2, dtype=torch.float64)
         self.model.eval()
         for batch in batches:
-            _, each = self.losses(batch)
+            states = self.states(batch)
+            _, each = self._losses(states, batch)
             sums += torch.tensor([float(each.sum()), float(len(each))], dtype=torch.float64)
+            for at, among in batch.choices:
+                for logits in self.logits(states[at : at + 1]):
+                    sums[0] -= float(logits.logsumexp(-1) - logits[:, among].logsumexp(-1))
         self.model.train()
         return sums
 

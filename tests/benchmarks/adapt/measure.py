@@ -12,7 +12,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from lsp_server.engine.healing import PieceIndex
+from lsp_server.prompt.pieces import PieceIndex
 from training.data.samples import Sample, Tokenizer
 from training.recipe.trainee import Trainee
 

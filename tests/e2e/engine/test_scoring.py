@@ -8,9 +8,10 @@ import pytest
 from lsp_server.completion.budget import budget_for
 from lsp_server.engine.client import HttpEngine
 from lsp_server.engine.launcher import EngineOptions, find_or_start
+from lsp_server.errors import EngineRequestError
 from lsp_server.prompt.assemble import Prompt, Snippet, Source, assemble
 from lsp_server.prompt.window import Budget
-from lsp_server.store.adapter_manifest import base_identity
+from lsp_server.store.adapters.manifest import base_identity
 from lsp_server.store.catalogue import STARTER, base_id, load_catalogue
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
@@ -23,6 +24,8 @@ from training.gate.report import Limits
 from training.gate.scoring import AdapterAt, Arm, Span, generate, loaded_arms, score
 
 BUDGET = Budget(prefix=48, suffix=16, output=8, snippets=32)
+END = 0
+"""``<|endoftext|>``."""
 HEAD = "def {0}(numbers):\n    total = 0\n    for number in numbers:\n        "
 CONTEXT = (Snippet("app/values.py", "def doubled(number):\n    return 2 * number\n"),)
 
@@ -74,11 +77,14 @@ async def prompt_of(engine: HttpEngine, example: FimExample) -> Prompt:
 async def test_scales_of_an_adapter_beside_the_base(engine: HttpEngine, lora: Path):
     adapters = [AdapterAt(f"at {scale}", lora, scale) for scale in (0.0, 0.5, 1.0)]
     async with loaded_arms(engine, adapters) as arms:
-        scored = await score(engine, SPANS, arms, BUDGET)
-        again = await score(engine, SPANS[::-1], arms[::-1], BUDGET)
+        scored = await score(engine, SPANS, arms, BUDGET, end=END)
+        again = await score(engine, SPANS[::-1], arms[::-1], BUDGET, end=END)
         by_hand = [
             await engine.score_answer(
-                await prompt_of(engine, entry.example), entry.example.middle, adapter=arm.adapter
+                await prompt_of(engine, entry.example),
+                entry.example.middle,
+                end=END,
+                adapter=arm.adapter,
             )
             for entry in SPANS
             for arm in (arms[0], arms[3])
@@ -100,6 +106,26 @@ async def test_scales_of_an_adapter_beside_the_base(engine: HttpEngine, lora: Pa
     assert (await engine.ask_info()).adapters == ()
 
 
+async def test_an_answers_end_is_scored_behind_it(engine: HttpEngine):
+    (entry, *_) = SPANS
+    prompt = await prompt_of(engine, entry.example)
+    bare = await engine.score_answer(prompt, entry.example.middle)
+    *whole, ended = await engine.score_answer(prompt, entry.example.middle, end=END)
+    assert whole == pytest.approx(bare, abs=0.02)
+    assert -0.5 < ended < 0  # it stops here, as it does when it generates
+    *_, early = await engine.score_answer(prompt, "total +=", end=END)
+    assert early < -3
+    (none,) = (await engine.score_answer(prompt, "", end=END))[-1:]
+    assert none < -3
+
+
+async def test_only_what_ends_answers_is_scored_as_an_end(engine: HttpEngine):
+    prompt = await prompt_of(engine, SPANS[0].example)
+    with pytest.raises(EngineRequestError, match="ends no answer") as refused:
+        await engine.score_answer(prompt, "pass", end=100)
+    assert refused.value.param == "answer_end"
+
+
 async def test_answers_of_each_arm(engine: HttpEngine, lora: Path):
     adapters = [AdapterAt("none of it", lora, 0.0), AdapterAt("all of it", lora, 1.0)]
     async with loaded_arms(engine, adapters) as arms:
@@ -113,7 +139,7 @@ async def test_answers_of_each_arm(engine: HttpEngine, lora: Path):
 
 async def test_random_weights_are_rejected_by_the_gate(engine: HttpEngine, lora: Path):
     limits = Limits(spans=3, files=3, general=1, resamples=200)
-    trial = Trial(SPANS, SPANS[:1], lora, BUDGET, limits=limits)
+    trial = Trial(SPANS, SPANS[:1], lora, BUDGET, END, limits=limits)
     report = await judge(engine, trial)
     assert report.verdict == "rejected"
     assert report.reasons[0].startswith("no gain: -")
@@ -128,5 +154,5 @@ async def test_whose_adapters_belong_to_the_starter(engine: HttpEngine, starter_
 
 async def test_the_budgets_that_serve_fit(engine: HttpEngine):
     budget = budget_for(await engine.info(), 250)
-    (scored,) = await score(engine, SPANS[:1], [Arm("base")], budget)
+    (scored,) = await score(engine, SPANS[:1], [Arm("base")], budget, end=END)
     assert 0 < scored.nll["base"] < 5 * scored.tokens

@@ -73,6 +73,18 @@ async def test_another_adapter_is_asked_anew():
     assert engine.requests[1].adapter == "mine"
 
 
+async def test_whoever_switches_back_finds_that_adapters_own_answer():
+    engine, provider = FakeEngine("1"), CompletionProvider()
+    for adapter, said in (("one", "1"), ("two", "2"), (None, "3")):
+        engine.answer = said
+        await provider.complete(query("x = ‸\n", adapter=adapter), engine)
+    for adapter, said in (("one", "1"), (None, "3"), ("two", "2")):
+        completion = await provider.complete(query("x = ‸\n", adapter=adapter), engine)
+        assert (completion.reason, completion.text) == (Reason.CACHE, said)
+        assert completion.adapter == adapter
+    assert len(engine.requests) == 3
+
+
 async def test_other_options_forget_old_answers():
     engine, provider = FakeEngine("\n    a()\n    b()\n"), CompletionProvider()
     await provider.complete(query("def f():‸\n"), engine)

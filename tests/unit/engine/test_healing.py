@@ -1,38 +1,14 @@
-"""Which tokens are taken back, and which may follow instead."""
+"""Which tokens are taken back."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsp_server.engine.healing import PieceIndex, take_back
+from lsp_server.engine.healing import take_back
 from lsp_server.prompt.healing import MAX_TOKENS, tokens_to_take_back
 
 PIECES = (b"", b"a", b"ab", b"abc", b"b", b" return", b" ret", b"u", b"\n", b"\xff", b"\xff\xff",
           b"\n   ", b"\n    ", b" ")  # fmt: skip
-
-
-def test_a_token_that_covers_the_required_text_is_preferred() -> None:
-    index = PieceIndex(PIECES)
-    assert sorted(index.allowed(b"ab")) == [2, 3]
-    assert index.allowed(b" retu").tolist() == [5]
-    assert sorted(index.allowed(b"\xff")) == [9, 10]
-
-
-def test_without_one_the_longest_beginning_is_taken() -> None:
-    assert PieceIndex(PIECES).allowed(b"abd").tolist() == [2]
-    assert PieceIndex(PIECES).allowed(b" rex").tolist() == [13]
-    assert PieceIndex(PIECES).allowed(b"zzz").tolist() == []
-
-
-def test_white_space_may_join_the_word_that_follows() -> None:
-    assert sorted(PieceIndex(PIECES).allowed(b"\n    ")) == [8, 11, 12]
-
-
-@given(st.binary(min_size=1, max_size=4))
-def test_every_allowed_token_agrees(required: bytes) -> None:
-    for token in PieceIndex(PIECES).allowed(required).tolist():
-        piece = PIECES[token]
-        assert piece.startswith(required) or required.startswith(piece)
 
 
 @pytest.mark.parametrize(

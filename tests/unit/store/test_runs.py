@@ -1,30 +1,14 @@
 import json
-import os
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 
-from lsp_server.errors import RunBusyError
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
-from lsp_server.store.runs import KEPT_RUNS, EventLog, Holder, JsonLines, Run, RunLock, RunStore
+from lsp_server.store.runs import KEPT_RUNS, EventLog, JsonLines, Run, RunStore
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
-HOLD = """
-import sys, time
-from pathlib import Path
-from lsp_server.store.runs import RunLock
-from lsp_server.store.repositories import RepositoryStore
-lock = RunLock(RepositoryStore(Path("app"), Path(sys.argv[1])))
-lock.acquire()
-print("held", flush=True)
-time.sleep(600)
-"""
 
 
 @pytest.fixture
@@ -74,38 +58,6 @@ def test_a_torn_line_swallows_nothing(tmp_path: Path):
     with JsonLines(run.events) as log:
         log.append({"step": 3})
     assert json.loads(run.events.read_text("utf-8").splitlines()[-1]) == {"step": 3}
-
-
-def test_one_run_at_a_time_and_who_it_is(repository: RepositoryStore):
-    with RunLock(repository) as lock:
-        assert lock.holder() == Holder(os.getpid(), psutil.Process().create_time())
-        with pytest.raises(RunBusyError, match=f"process {os.getpid()}"):
-            RunLock(repository).acquire()
-    assert lock.holder() is None
-    with RunLock(repository):
-        pass
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_a_killed_run_frees_its_repository(repository: RepositoryStore):
-    command = [sys.executable, "-c", HOLD, str(repository.folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout.readline() == "held\n"
-            with pytest.raises(RunBusyError, match=f"process {process.pid}"):
-                RunLock(repository).acquire()
-            assert RunLock(repository).holder().pid == process.pid
-        finally:
-            process.send_signal(signal.SIGKILL)
-    assert RunLock(repository).holder() is None
-    with RunLock(repository):
-        pass
-
-
-def test_another_process_of_the_same_number_is_not_the_holder():
-    me = psutil.Process()
-    assert Holder(me.pid, me.create_time()).is_alive
-    assert not Holder(me.pid, me.create_time() - 3600).is_alive
 
 
 def test_two_runs_that_begin_within_one_second(repository):

@@ -1,12 +1,14 @@
 """From a real git repository to samples and questions."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lsp_server.prompt.formats import FORMATS
 from lsp_server.prompt.window import Budget
+from lsp_server.store.files import RepositoryFile
 from tests.byte_tokenizer import ByteTokenizer
 from tests.git_repositories import code, repository
 from tests.small_projects import NEWER, source
@@ -14,7 +16,8 @@ from tests.train_extra import torch  # noqa: F401 - skips this file where traini
 from training.curation.ledger import Ledger
 from training.data.dataset import SampleMix
 from training.data.terms import Terms
-from training.preparation import NothingToLearnError, Prepared, prepare, unlearned
+from training.holdout.learnt import learnt_lines
+from training.preparation import Known, NothingToLearnError, Prepared, prepare, unlearned
 
 TOKENIZER = ByteTokenizer()
 TERMS = Terms(
@@ -29,8 +32,15 @@ SECRET = "AKIA" + "Q3ZX7PLM2RTYVB4N"
 SECRET_LINE = f'ACCESS = connect("{SECRET}")\n'
 
 
-def prepared(root: Path, ledger: Ledger | None = None, mix: SampleMix | None = None) -> Prepared:
-    return prepare(root, TERMS, mix or SampleMix(), ledger=ledger or Ledger(), cache=None)
+def prepared(
+    root: Path,
+    ledger: Ledger | None = None,
+    mix: SampleMix | None = None,
+    known: Known | None = None,
+) -> Prepared:
+    return prepare(
+        root, TERMS, mix or SampleMix(), ledger=ledger or Ledger(), cache=None, known=known
+    )
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +160,69 @@ def test_a_damaged_history_is_as_good_as_none(tmp_path: Path):
             path.chmod(0o644)
             path.write_bytes(b"")
     assert prepared(made.root).dataset.repository.files
+
+
+def grown(root: Path) -> tuple[Prepared, Prepared]:
+    """A repository when an adapter was trained, and after it grew; the adapter would be started
+    from.
+    """
+    made = repository(root)
+    made.commit({f"old{number}.py": code(f"old{number}", 40) for number in range(12)})
+    made.commit({f"new{number}.py": code(f"new{number}", 16) for number in range(6)})
+    before = prepared(made.root)
+    made.commit({f"late{number}.py": code(f"late{number}", 16) for number in range(6)})
+    known = Known(learnt_lines(before.holdout.training), started=True)
+    return before, prepared(made.root, known=known)
+
+
+def test_a_run_that_starts_from_an_adapter_asks_nothing_that_it_has_read(tmp_path: Path):
+    before, after = grown(tmp_path / "project")
+    assert after.unseen
+    assert not before.unseen  # nobody knows
+    read = {file.path for file in before.holdout.training}
+    asked = {span.file for span in after.newer} | set(after.holdout.new)
+    assert asked
+    assert not asked & read
+    assert after.holdout.lines > 0
+    again = learnt_lines(before.holdout.training)
+    for path, spans in after.holdout.new.items():
+        text = after.holdout.files[path].text
+        for start, end in spans:
+            lines = [line for line in text[start:end].split("\n") if len(line.strip()) > 12]
+            for line in lines:
+                file = file_of(line)
+                assert not set(learnt_lines([file]).tolist()) & set(again.tolist())
+
+
+def file_of(text: str) -> RepositoryFile:
+    return RepositoryFile("a.py", "python", text, "", 0.0)
+
+
+def test_files_that_are_new_to_the_adapter_are_drawn_more_often_and_old_ones_again(tmp_path: Path):
+    _, after = grown(tmp_path / "project")
+    weights = {it.curated.file.path: it.weight for it in after.dataset.repository.files}
+    new = [weight for path, weight in weights.items() if path.startswith("new")]
+    old = [weight for path, weight in weights.items() if path.startswith("old")]
+    assert new
+    assert len(old) == 12
+    assert min(old) > 0
+    assert min(new) > 2 * max(old)
+
+
+def test_an_adapter_that_has_read_what_is_held_out_is_not_started_from(tmp_path: Path):
+    made = repository(tmp_path / "project")
+    made.commit({f"old{number}.py": code(f"old{number}", 40) for number in range(12)})
+    made.commit({f"new{number}.py": code(f"new{number}", 16) for number in range(6)})
+    plain = prepared(made.root)
+    everything = Known(learnt_lines(plain.holdout.files.values()), started=True)
+    found = prepared(made.root, known=everything)
+    assert not found.unseen
+    assert found.holdout == plain.holdout
+    weights = [it.weight for it in found.dataset.repository.files]
+    assert weights == [it.weight for it in plain.dataset.repository.files]
+
+
+def test_material_is_told_apart_by_where_it_starts_and_what_chose_its_checkpoint(found: Prepared):
+    one = found.material("a" * 64)
+    assert one.identity != found.material("a" * 64, "an-adapter").identity
+    assert one.identity != replace(found, choosing=("another",)).material("a" * 64).identity

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from training.gate.scoring import (
 )
 
 BUDGET = Budget(prefix=64, suffix=16, output=8, snippets=64)
+END = 7
 ARMS = (Arm("base"), Arm("candidate@1", "lora"))
 
 
@@ -38,8 +40,9 @@ class ScoringEngine(FakeEngine):
         self.scored: list[tuple[str, str | None]] = []
         self.loaded: dict[str, tuple[Path, float]] = {}
 
-    async def score_answer(self, prompt, answer, *, adapter=None, **how):
+    async def score_answer(self, prompt, answer, *, end, adapter=None, **how):
         assert how["priority"] > 0
+        assert end == END
         if answer.startswith("too long"):
             raise EngineRequestError("too long", param="prompt")
         texts = [entry.text for entry in prompt.segments if isinstance(entry, Text)]
@@ -71,7 +74,7 @@ async def test_a_span_is_scored_by_every_arm():
     engine = ScoringEngine()
     told: list[tuple[int, int]] = []
     first, second = await score(
-        engine, SPANS[:2], ARMS, BUDGET, progress=lambda *count: told.append(count)
+        engine, SPANS[:2], ARMS, BUDGET, end=END, progress=lambda *count: told.append(count)
     )
     assert (first.span, first.tokens) == (SPANS[0], 4)
     assert first.nll == {"base": 4.0, "candidate@1": 2.0}
@@ -88,7 +91,7 @@ async def test_prompts_are_of_the_serving_budget_with_the_spans_snippets():
         repository="app",
         context=(Snippet("other.py", "def helper(): ..."),),
     )
-    await score(engine, [Span(example)], ARMS[:1], BUDGET)
+    await score(engine, [Span(example)], ARMS[:1], BUDGET, end=END)
     ((prompt, _),) = engine.scored
     assert "def helper(): ..." in prompt
     assert 10 <= prompt.count("x = 1") <= 64
@@ -97,9 +100,9 @@ async def test_prompts_are_of_the_serving_budget_with_the_spans_snippets():
 async def test_what_cannot_be_scored_is_left_out():
     engine = ScoringEngine()
     odd = [span(1, middle="too long"), Span(FimExample("e", "a", "b", "")), span(2)]
-    found = await score(engine, odd, ARMS, BUDGET)
-    assert [entry.span for entry in found] == odd[2:]
-    # An empty middle is a good question all the same: does it write nothing?
+    found = await score(engine, odd, ARMS, BUDGET, end=END)
+    # An empty middle is a good question: how likely does it write nothing?
+    assert [entry.span for entry in found] == odd[1:]
     written = await generate(engine, odd, ARMS, BUDGET)
     assert [entry.span for entry in written] == odd
 
@@ -116,7 +119,7 @@ async def test_answers_are_greedy_background_work_of_their_own_length():
     assert (request.max_tokens, request.temperature, request.priority) == (96, 0.0, 1)
 
 
-@pytest.mark.parametrize("ask", [score, generate])
+@pytest.mark.parametrize("ask", [partial(score, end=END), generate])
 @pytest.mark.parametrize(
     ("seconds", "spans"), [(0, 0), (1, 4), (8, 4), (19, 9), (70, 35), (101, 50)]
 )
@@ -135,7 +138,7 @@ async def test_neighbours_that_begin_alike_follow_each_other_under_each_arm():
         Span(replace(entry.example, context=(snippets[number % 2],)))
         for number, entry in enumerate(SPANS[:20])
     ]
-    await score(engine, spans, ARMS, BUDGET)
+    await score(engine, spans, ARMS, BUDGET, end=END)
     block = engine.scored[8:]  # behind the first few
     assert [adapter for _, adapter in block] == [None] * 16 + ["lora"] * 16
     names = [prompt[: prompt.index(".py")] for prompt, _ in block]
@@ -187,7 +190,7 @@ async def test_adapters_are_unloaded_when_the_engine_fails():
 def trial(**changes) -> Trial:
     general = [span(number, file=f"g{number}.py") for number in range(100, 120)]
     limits = Limits(resamples=200)
-    return replace(Trial(SPANS, general, Path("a.gguf"), BUDGET, limits=limits), **changes)
+    return replace(Trial(SPANS, general, Path("a.gguf"), BUDGET, END, limits=limits), **changes)
 
 
 async def test_a_trial_that_is_won():

@@ -12,6 +12,7 @@ pytest.importorskip("peft")
 from dataclasses import replace
 
 from tests.tiny_trainee import Follower, Trained, tiny_material, tiny_samples, trained
+from training.recipe import checkpoints
 from training.recipe.recipe import TrainingCancelledError
 
 HELDOUT = tiny_material(heldout=tiny_samples(seed=9))
@@ -47,7 +48,7 @@ def test_a_killed_run_goes_on_bit_for_bit(
     stopped(path, after, **changes)
     follower = Follower(checkpoint=path)
     resumed = trained(HELDOUT, follower, **ALWAYS | changes)
-    assert follower.asked == 10 - after + 1
+    assert follower.asked == 10 - after
     assert_same(whole, resumed)
 
 
@@ -144,6 +145,20 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(
     assert path.read_bytes() == old
 
 
-def test_no_checkpoint_before_its_time(tmp_path: Path) -> None:
-    trained(follower=Follower(checkpoint=tmp_path / "checkpoint.pt"), checkpoint_seconds=3600.0)
-    assert not list(tmp_path.iterdir())
+def test_the_only_checkpoint_before_its_time_is_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved, save = [], checkpoints.save
+    monkeypatch.setattr(checkpoints, "save", lambda *it: saved.append(1) or save(*it))
+    path = tmp_path / "checkpoint.pt"
+    whole = trained(HELDOUT, Follower(checkpoint=path), **ALWAYS | {"checkpoint_seconds": 3600.0})
+    assert saved == [1]
+    again = trained(HELDOUT, Follower(checkpoint=path), **ALWAYS | {"checkpoint_seconds": 3600.0})
+    assert again.events == []
+    assert all(map(torch.equal, whole.weights, again.weights))
+
+
+def test_what_was_cancelled_keeps_every_step(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    stopped(path, 4, checkpoint_seconds=3600.0)
+    assert torch.load(path, weights_only=True)["progress"]["step"] == 4

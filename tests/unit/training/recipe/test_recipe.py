@@ -21,7 +21,6 @@ from tests.tiny_trainee import (
     trained,
 )
 from training.data.samples import Sample
-from training.recipe import recipe
 from training.recipe.config import RecipeConfig
 from training.recipe.optimisation import schedule
 from training.recipe.recipe import TrainingCancelledError, steps_of
@@ -118,14 +117,11 @@ def test_it_stops_when_it_gets_no_better_and_keeps_the_best_weights() -> None:
     assert total / count == pytest.approx(run.progress.best, rel=1e-6)
 
 
-def test_a_time_budget_ends_a_run_its_measurements_and_its_schedule(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_time_budget_ends_a_run_its_measurements_and_its_schedule() -> None:
     clock = Clock()
-    monkeypatch.setattr(recipe, "time", clock)
     run = trained(
         tiny_material(heldout=SEEN),
-        Follower(before=lambda step: clock.passes(0.5 * (step > 0))),
+        Follower(before=lambda step: clock.passes(0.5 * (step > 0)), clock=clock),
         passes=1e6, time_budget=10.0, patience=100,
     )  # fmt: skip
     *_, last = run.events

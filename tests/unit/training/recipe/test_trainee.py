@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from lsp_server.errors import SettingsError
 from tests.tiny_trainee import RECIPE, tiny_base, tiny_material, tiny_samples, tiny_trainee, trained
 from training.data.samples import Sample
 from training.recipe.fused import fuse
+from training.recipe.heldout import HeldOut
 from training.recipe.recipe import losses_at
 from training.recipe.trainee import Trainee, reset, with_adapter
 
@@ -54,6 +56,31 @@ def test_padding_changes_no_loss() -> None:
     total, count = trainee.measured(list(trainee.cut(SAMPLES, 96, prompt_weight=0.0))).tolist()
     assert count == len(alone) == 6 * len(SAMPLES)
     assert total == pytest.approx(sum(alone), rel=1e-5)
+
+
+def test_what_repeats_text_is_measured_among_what_healing_chooses_from() -> None:
+    pieces = [bytes([97 + token % 8, 97 + token // 8]) for token in range(64)]
+    samples = []
+    for number, sample in enumerate(SAMPLES):
+        first, second = sample.tokens[sample.answer : sample.answer + 2]
+        # One token and half of the next, one token, a half, and nothing.
+        owed = (pieces[first] + pieces[second])[: 3 - number % 4]
+        samples.append(replace(sample, owed=owed))
+    model, total = tiny_base(), 0.0
+    for sample in samples:
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor(sample.tokens)[None]).logits[0]
+        owed = sample.owed
+        for place in range(sample.answer, len(sample.tokens)):
+            token = sample.tokens[place]
+            among = [it for it in range(64) if pieces[it].startswith(owed[:2])]
+            of = logits[place - 1]
+            total += float(of[among].logsumexp(-1) - of[token])
+            owed = owed[2:]
+    material = replace(tiny_material(heldout=samples), pieces=pieces)
+    config = msgspec.structs.replace(RECIPE, micro_tokens=64)
+    found = HeldOut(Trainee(model), material, config).loss()
+    assert found == pytest.approx(total / (6 * len(samples)), rel=1e-4)
 
 
 def test_measuring_leaves_dropout_on_for_the_next_step() -> None:

@@ -1,0 +1,87 @@
+/** Typing, with the real starter model: what is shown, taken, taken in part, and hidden. */
+
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { outcomes } from "../logs.ts";
+import { CART, shop, TOTAL } from "../samples.ts";
+import { stage } from "../stage.ts";
+
+const scene = stage("typing", { workspace: shop });
+const TYPED = CART + TOTAL;
+
+async function typed(): Promise<void> {
+  const { editor } = scene.workbench;
+  await editor.end();
+  await editor.type(TOTAL);
+  await editor.suggested();
+}
+
+beforeAll(async () => {
+  await scene.workbench.statusBar.shows(/tenon-starter/, 120_000);
+  await scene.workbench.editor.open("cart.py");
+});
+
+afterEach(async () => {
+  scene.scratch.file("cart.py", CART);
+  await scene.workbench.editor.revert("cart.py");
+});
+
+describe("a suggestion", () => {
+  let whole = "";
+
+  test("is shown while typing, and Tab takes all of it", async () => {
+    const { workbench } = scene;
+    await typed();
+    await workbench.shot("ghost-text");
+    const { editor } = workbench;
+    await workbench.picture("ghost-text", [editor.tab("cart.py"), editor.lines, workbench.statusBar.whole], 0);
+    await editor.press("Tab");
+    whole = await editor.save("cart.py");
+    expect(whole.startsWith(TYPED)).toBe(true);
+    expect(whole.slice(TYPED.length)).toMatch(/\w/);
+    expect(outcomes(scene.scratch).some(({ reason }) => reason === "shown")).toBe(true);
+  });
+
+  test("is explained: what was sent, how long it took, what came of it", async () => {
+    const { workbench } = scene;
+    await typed();
+    await workbench.palette.run("Tenon: Why This Suggestion?");
+    const page = await workbench.webview.shows(/cart\.py/);
+    expect(page).toMatch(/tenon-starter/);
+    expect(page).toContain("Price of everything in the cart, in euros."); // the prompt as it was sent
+    await workbench.shot("why");
+    await workbench.picture("why", [workbench.editor.lines, workbench.webview.frame], 0);
+    await workbench.webview.close();
+    await workbench.editor.focus();
+  });
+
+  test("is taken word by word with Ctrl+Right", async () => {
+    const { workbench } = scene;
+    await typed();
+    await workbench.editor.press("Control+ArrowRight");
+    await workbench.shot("word");
+    await workbench.editor.press("Escape");
+    const saved = await workbench.editor.save("cart.py");
+    expect(saved.startsWith(TYPED)).toBe(true);
+    expect(saved.length).toBeGreaterThan(TYPED.length);
+    expect(saved.length).toBeLessThan(whole.length);
+  });
+
+  test("goes with Escape, and Tab indents then", async () => {
+    const { workbench } = scene;
+    await typed();
+    await workbench.editor.press("Escape");
+    await workbench.editor.unsuggested();
+    expect(await workbench.editor.save("cart.py")).toBe(TYPED);
+    await workbench.editor.press("Tab");
+    expect(await workbench.editor.save("cart.py")).toMatch(/return {1,4}$/);
+  });
+
+  test("is not in the way of Tab at the beginning of a line", async () => {
+    const { workbench } = scene;
+    await workbench.editor.go(4, 1);
+    await workbench.editor.press("Escape", "Tab");
+    const saved = await workbench.editor.save("cart.py");
+    expect(saved.split("\n")[3]).toMatch(/^ {4}|^$/);
+    expect(saved.replace(/^ {4}\n/m, "\n").trimEnd()).toContain("class Item:");
+  });
+});

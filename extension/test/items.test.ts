@@ -1,0 +1,126 @@
+import { describe, expect, test } from "vitest";
+import { adapterItems, adapterPrompt } from "../src/adapterItems";
+import { menu, type MenuCircumstances } from "../src/menu";
+import { modelItems } from "../src/modelItems";
+import type { AdapterList, ModelLine } from "../src/protocol";
+import { trainerActions } from "../src/trainerActions";
+import { adapter, report, status } from "./statuses";
+
+const NOW = Date.parse("2026-11-26T12:00:00Z");
+
+function list(changes: Partial<AdapterList> = {}): AdapterList {
+  return { root: "/repo", repository: "repo", active: null, adapters: [adapter()], manual: false, origin: "", trouble: "", ...changes };
+}
+
+describe("adapters", () => {
+  test("a line has age, commit, and the gate's figures", () => {
+    const [first] = adapterItems(list(), NOW);
+    expect(first).toMatchObject({
+      label: "$(layers) 20261124-1200-abcd",
+      description: "2 days ago · commit 01234567",
+      detail: "gain +0.052 nats/token, at least +0.031, on 200 spans · 12 MB",
+      usable: true,
+    });
+  });
+
+  test("the one that serves is marked, and None is not", () => {
+    const active = adapter({ active: true, pinned: true, tags: ["release"] });
+    const [first, none] = adapterItems(list({ active: active.id, adapters: [active] }), NOW);
+    expect(first?.label).toBe(`$(check) ${active.id}`);
+    expect(first?.description).toBe("serves now · 2 days ago · commit 01234567 · pinned · release");
+    expect(none).toMatchObject({ label: "$(circle-slash) None", description: "", id: "" });
+  });
+
+  test("None is last, and marked if the model alone serves", () => {
+    expect(adapterItems(list(), NOW).at(-1)).toMatchObject({ label: "$(check) None", description: "serves now", active: true });
+  });
+
+  test("one that cannot serve says why", () => {
+    const rejected = adapter({ verdict: "rejected", usable: false, gain: -0.01, lower: null, reason: "no gain" });
+    const other = adapter({ usable: false, base: "qwen2.5-coder-1.5b", commit: null });
+    const [first, second] = adapterItems(list({ adapters: [rejected, other] }), NOW);
+    expect(first?.description).toBe("2 days ago · commit 01234567 · rejected");
+    expect(first?.detail).toBe("gain −0.010 nats/token on 200 spans · did not prove better: no gain · 12 MB");
+    expect(second?.detail).toContain("made for qwen2.5-coder-1.5b, which does not serve now");
+    expect(second?.description).toBe("2 days ago");
+  });
+
+  test("what stands above says whose they are and what is wrong", () => {
+    expect(adapterPrompt(list({ origin: "of /other", trouble: "active.json is damaged." }))).toBe(
+      "active.json is damaged. Adapters of /other. Which adapter shall complete in this repository?",
+    );
+  });
+});
+
+describe("models", () => {
+  const model = (changes: Partial<ModelLine>): ModelLine => ({
+    name: "m", size: 0, licence: "Apache-2.0", installed: false, chosen: false, trainable: true, note: "", ...changes,
+  });
+
+  test("the one that serves comes first, then those on this machine, with what a download of the others costs", () => {
+    const items = modelItems([
+      model({ name: "large", size: 1_600_000_000, note: "needs 3 GB" }),
+      model({ name: "own", size: 50_000_000, installed: true, trainable: false, licence: "" }),
+      model({ name: "starter", size: 98_000_000, installed: true, chosen: true }),
+    ]);
+    expect(items.map(({ label, description, detail }) => [label, description, detail])).toEqual([
+      ["$(check) starter", "serves now · 98 MB · Apache-2.0", "can learn your repositories"],
+      ["$(device-desktop) own", "installed · 50 MB", "cannot be trained"],
+      ["$(cloud-download) large", "to be downloaded · 1.6 GB · Apache-2.0", "can learn your repositories · needs 3 GB"],
+    ]);
+  });
+});
+
+describe("the trainer", () => {
+  const can = (state: Parameters<typeof report>[0] | null | undefined): string =>
+    Object.entries(trainerActions(state && report(state)))
+      .filter(([, value]) => value === true)
+      .map(([name]) => name)
+      .join(" ");
+
+  test.each([
+    [undefined, ""],
+    [null, "canTrain canPause"],
+    [{ state: "off" }, "canTrain"],
+    [{ state: "unavailable" }, "canTrain"],
+    [{ state: "waiting" }, "canTrain canPause"],
+    [{ state: "error" }, "canTrain"],
+    [{ state: "preparing" }, "canCancel canPause"],
+    [{ state: "training" }, "canCancel canPause"],
+    [{ state: "judging" }, "canCancel canPause"],
+    [{ state: "paused", pausedBy: "user" }, "canCancel canResume"],
+    [{ state: "paused", pausedBy: "typing" }, "canCancel canPause"],
+  ] as const)("%o may be asked for: %s", (state, expected) => {
+    expect(can(state)).toBe(expected);
+  });
+});
+
+describe("the menu", () => {
+  const around: MenuCircumstances = { enabled: true, language: "python", languageOff: false, trusted: true };
+  const commands = (...args: Parameters<typeof menu>): string[] => menu(...args).map((item) => item.command);
+
+  test("of a server that did not start begins with another try, and offers nothing that needs it", () => {
+    const items = commands({ kind: "failed", reason: "no Python" }, around);
+    expect(items[0]).toBe("tenon.restartServer");
+    expect(items).not.toContain("tenon.switchAdapter");
+    expect(items.filter((command) => command === "tenon.restartServer")).toHaveLength(1);
+  });
+
+  test("offers what the trainer can do", () => {
+    const training = status({ trainer: report({ state: "training" }) });
+    expect(commands({ kind: "running", status: training }, around).slice(0, 2)).toEqual(["tenon.trainPause", "tenon.trainCancel"]);
+    const lacking = status({ trainer: report({ state: "unavailable" }) });
+    expect(commands({ kind: "running", status: lacking }, around)[0]).toBe("tenon.trainSetUp");
+  });
+
+  test("trains nothing that is not trusted", () => {
+    const items = commands({ kind: "running", status: status() }, { ...around, trusted: false });
+    expect(items).not.toContain("tenon.trainNow");
+  });
+
+  test("says whether a click turns completions on or off", () => {
+    const labels = menu({ kind: "starting" }, { ...around, enabled: false, languageOff: true }).map((item) => item.label);
+    expect(labels).toContain("Turn Completions On");
+    expect(labels).toContain("Turn Completions On for python");
+  });
+});

@@ -1,0 +1,56 @@
+"""What a completion is asked with, and what is answered: the words of the provider's callers."""
+
+from dataclasses import dataclass, field
+
+from ..errors import EngineError
+from ..prompt.assemble import Source
+from ..prompt.snippets import SnippetSource
+from .extent import Multiline
+from .reasons import Reason
+from .trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOptions:
+    """What a user may set about answers; milliseconds are per keystroke."""
+
+    latency_target_ms: float = 600.0
+    debounce_ms: float = 0.0
+    max_lines: int = 24
+    multiline: Multiline = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One request of an editor: where, and whether the user asked by hand.
+
+    ``adapter`` is the name under which the engine has loaded one; should the engine not know it,
+    the base alone answers. ``index`` is where other files of the repository are looked up; None
+    where there is none.
+    """
+
+    uri: str
+    source: Source
+    automatic: bool = True
+    adapter: str | None = None
+    index: SnippetSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The answer to one query, or why there is none.
+
+    ``text`` has LF line ends and takes the place of ``replace`` characters right of the cursor.
+    ``timings`` are milliseconds by stage (``snippets_ms, window_ms, first_ms, engine_ms,
+    total_ms``) beside the engine's own figures. ``error`` is set where the engine failed.
+    ``trace`` is what happened on the way, where anything did.
+    """
+
+    text: str
+    reason: Reason
+    model: str = ""
+    adapter: str | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    replace: int = 0
+    error: EngineError | None = None
+    trace: Trace | None = field(default=None, compare=False, repr=False)

@@ -1,0 +1,33 @@
+"""What happened on the way to one answer: milliseconds, prompt, raw text, filters. Pure."""
+
+import time
+from dataclasses import dataclass, field
+
+from ..prompt.assemble import Prompt, Snippet
+
+
+@dataclass(slots=True)
+class Trace:
+    """Filled in as a query goes along; what it did not come to stays empty.
+
+    ``timings`` are milliseconds (``…_ms``) and the engine's own figures by name, ``raw`` what the
+    model wrote up to where the answer's extent ends, ``steps`` the filters that changed or dropped
+    it. ``cached`` is whether an earlier answer was there already.
+    """
+
+    started: float = field(default_factory=time.perf_counter)
+    timings: dict[str, float] = field(default_factory=dict)
+    prompt: Prompt | None = None
+    snippets: tuple[Snippet, ...] = ()
+    raw: str = ""
+    steps: tuple[str, ...] = ()
+    cached: bool = False
+
+    def since(self, start: float, name: str) -> None:
+        """Note the milliseconds since ``start`` (``time.perf_counter``) under a stage's name."""
+        self.timings[name] = round((time.perf_counter() - start) * 1000, 2)
+
+    def total(self) -> dict[str, float]:
+        """The timings, the whole way among them as ``total_ms``."""
+        self.since(self.started, "total_ms")
+        return self.timings

@@ -1,0 +1,1 @@
+"""What arrives over LSP, handed on in a few lines each."""

@@ -1,0 +1,51 @@
+"""What happens in documents: keystrokes, which are answered, and saves."""
+
+from typing import TYPE_CHECKING, cast
+
+from lsprotocol import types
+
+from .. import protocol
+from ..documents import LspWorkspace, path_of
+from ..edits import Request
+
+if TYPE_CHECKING:
+    from ..server import TenonServer
+
+
+async def inline_completion(
+    ls: "TenonServer", params: types.InlineCompletionParams
+) -> types.InlineCompletionList:
+    """Answer a keystroke; an empty list with its reason in the status otherwise."""
+    workspace = cast("LspWorkspace", ls.workspace)  # TenonProtocol sees to that
+    document = workspace.opened(params.text_document.uri)
+    path, roots = path_of(params.text_document.uri), workspace.roots()
+    ls.session.typed(path, roots)
+    request = Request(
+        uri=params.text_document.uri,
+        text=document.source if document else None,
+        position=params.position,
+        encoding=workspace.position_encoding or types.PositionEncodingKind.Utf16,
+        language=(document.language_id or "") if document else "",
+        path=path,
+        roots=roots,
+        automatic=params.context.trigger_kind is types.InlineCompletionTriggerKind.Automatic,
+        selected=params.context.selected_completion_info,
+    )
+    suggestion, _ = await ls.session.complete(request)
+    if suggestion is None:
+        return types.InlineCompletionList([])
+    command = types.Command("Accepted", protocol.COMPLETION_ACCEPTED, arguments=[suggestion.id])
+    item = types.InlineCompletionItem(suggestion.text, range=suggestion.range, command=command)
+    return types.InlineCompletionList([item])
+
+
+async def did_change(ls: "TenonServer", params: types.DidChangeTextDocumentParams) -> None:
+    """A key was pressed; pygls has changed the document already."""
+    workspace = cast("LspWorkspace", ls.workspace)
+    ls.session.typed(path_of(params.text_document.uri), workspace.roots())
+
+
+async def did_save(ls: "TenonServer", params: types.DidSaveTextDocumentParams) -> None:
+    """What lies on disk has changed: the repository's index follows."""
+    workspace = cast("LspWorkspace", ls.workspace)
+    ls.session.saved(path_of(params.text_document.uri), workspace.roots())

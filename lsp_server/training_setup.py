@@ -1,0 +1,126 @@
+"""Whether what only training needs is installed, and its installation in a process of its own."""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import subprocess
+from asyncio.subprocess import Process
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+
+from . import children
+from .errors import TenonError
+from .store.paths import StorePaths
+
+_log = logging.getLogger(__name__)
+NEEDED = ("torch", "watchdog")
+"""Stand for all that ``tenon setup train`` installs."""
+GRACE_SECONDS = 5.0
+"""What pip gets to tidy up after it was asked to end."""
+LINE_BYTES = 1 << 20
+
+
+def missing_packages() -> list[str]:
+    """Which of the packages that a watcher and a run need are not installed; reads the disk."""
+    importlib.invalidate_caches()  # they may have been installed since
+    return [name for name in NEEDED if find_spec(name) is None]
+
+
+def to_install(missing: Sequence[str]) -> str:
+    """What is missing, and what to do about it."""
+    return (
+        f"What training needs is not installed ({', '.join(missing)}): run the command "
+        "`tenon.setupTraining`, or `tenon setup train` in a shell."
+    )
+
+
+class TrainingSetup:
+    """Installs what training needs, once at a time; ``command`` is what is started for it.
+
+    Cancelling a method, or :meth:`stop`, ends the installer; what it has installed by then stays.
+    """
+
+    def __init__(self, paths: StorePaths, *, command: Sequence[str] | None = None) -> None:
+        self._paths = paths
+        self._command = list(command or children.command("setup", "train"))
+        self._process: Process | None = None
+
+    async def look(self) -> str:
+        """How much there is to download, in the installer's words.
+
+        Raises TenonError as :meth:`install` does, and with its last word if it fails.
+        """
+        said: list[str] = []
+        if not await self._run("--dry-run", said.append):
+            raise TenonError(
+                f"what training needs cannot be installed: {said[-1] if said else 'see the log'}"
+            )
+        return said[-1] if said else ""
+
+    async def install(self, on_line: Callable[[str], None]) -> bool:
+        """Whether it went well; ``on_line`` hears what the installer says, line by line.
+
+        Raises TenonError if it is under way already, or cannot be started.
+        """
+        return await self._run("--yes", on_line)
+
+    async def _run(self, option: str, on_line: Callable[[str], None]) -> bool:
+        if self._process is not None:
+            raise TenonError("what training needs is being installed already; wait for it to end")
+        self._paths.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *self._command,
+                option,
+                cwd=self._paths.root,
+                env={**children.environment(self._paths), "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                limit=LINE_BYTES,
+                creationflags=children.no_window(),
+            )
+        except OSError as error:
+            raise TenonError(f"`tenon setup train` could not be started: {error}") from error
+        try:
+            await _read(process, on_line)
+            return await process.wait() == 0
+        finally:
+            self._process = None
+            await _end(process)
+
+    def stop(self) -> None:
+        """End an installation that is under way."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+
+
+async def _read(process: Process, on_line: Callable[[str], None]) -> None:
+    if process.stdout is None:
+        raise AssertionError("the installer was started with a pipe")
+    while True:
+        try:
+            line = await process.stdout.readline()
+        except ValueError:  # a progress bar without line ends
+            continue
+        if not line:
+            return
+        if text := line.decode("utf-8", "replace").strip():
+            _log.info("setup: %s", text)
+            on_line(text)
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(GRACE_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

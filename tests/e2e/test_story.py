@@ -1,0 +1,148 @@
+"""The whole story over the protocol: code is saved, is learnt, wins, and serves; nothing is a fake.
+
+Two small repositories are written in idioms that no model knows, so that a short real training wins
+a real gate. Both are open in one editor, whose server starts watchers, which start runs.
+"""
+
+import asyncio
+import json
+import random
+
+import psutil
+import pytest
+from lsprotocol import types
+
+from lsp_server.store.locks import RunLock
+from lsp_server.store.paths import StorePaths
+from lsp_server.store.repositories import RepositoryStore
+from lsp_server.store.trainer_state import read_trainer
+from tests.editors import editor, end_engine, installed_home
+from tests.git_repositories import repository
+from tests.idiomatic import VERBS, idiomatic, module
+from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
+
+STORY_SECONDS = 900
+"""On a machine that has other things to do; on two free cores it takes some minutes."""
+RULES = """
+[training]
+min_changes = 4
+idle_seconds = 1
+min_gap_minutes = 0
+drift = 0.0
+on_battery = true
+time_budget = 40
+gate_seconds = 120
+"""
+OPTIONS = {"contextTokens": 512, "logLevel": "debug"}
+pytestmark = pytest.mark.timeout(STORY_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    root = installed_home(tmp_path_factory.mktemp("story"))
+    yield root
+    end_engine(root)
+
+
+def project(folder, seed):
+    """A repository in idioms of its own; returns it and nouns that nobody has written on yet."""
+    made = repository(folder)
+    made.write("tenon.toml", RULES)
+    return made, idiomatic(made, seed)
+
+
+async def save(session, made, noun):
+    """A new file as an editor saves one."""
+    text = module(noun, tuple(VERBS), random.Random(noun))
+    path = made.root / "house" / f"{noun}s.py"
+    uri = session.open(text, path.as_uri())
+    path.write_text(text)
+    document = types.TextDocumentIdentifier(uri)
+    session.client.text_document_did_save(types.DidSaveTextDocumentParams(document))
+    return uri
+
+
+async def answered_by(session, uri):
+    """Which adapter answers in a document."""
+    await session.complete(uri, 9, 8)
+    return (await session.status()).recent[-1].adapter
+
+
+def trainer(*states):
+    return lambda status: status.trainer is not None and status.trainer.state in states
+
+
+async def learnt(store):
+    """Wait until a repository's run has ended; returns the adapter that won."""
+    async with asyncio.timeout(STORY_SECONDS):
+        while (last := read_trainer(store).last) is None:  # noqa: ASYNC110 - others write it
+            await asyncio.sleep(0.5)
+    assert last.promoted, last
+    return last.adapter
+
+
+async def killed_midway(session, store):
+    """End the run of a repository as the kernel would, once it has trained a while."""
+    await session.until(lambda status: trainer("training")(status) and status.trainer.step > 0)
+    holder = RunLock(store).holder()
+    assert holder is not None
+    psutil.Process(holder.pid).kill()
+    async with asyncio.timeout(60):
+        while RunLock(store).holder() == holder:  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.1)
+
+
+async def execute(session, name, *arguments):
+    params = types.ExecuteCommandParams(name, list(arguments))
+    async with asyncio.timeout(60):
+        return await session.client.workspace_execute_command_async(params)
+
+
+def runs_of(store):
+    """What each run of a repository noted, oldest run first."""
+    return [
+        [json.loads(line)["kind"] for line in (run / "events.jsonl").read_text().splitlines()]
+        for run in sorted(store.runs.iterdir())
+    ]
+
+
+async def test_two_repositories_are_learnt_by_themselves_and_switched(home, tmp_path):
+    (first, nouns), (second, other_nouns) = (
+        project(tmp_path / name, seed) for name, seed in (("first", 1), ("second", 2))
+    )
+    one, two = (RepositoryStore.of(StorePaths(home), made.root) for made in (first, second))
+    async with editor(home, first.root, options=OPTIONS) as session:
+        await session.ready()
+        # New code is saved, and training begins by itself; killed midway, it is taken up again.
+        uri = await save(session, first, nouns[0])
+        assert await answered_by(session, uri) is None
+        await killed_midway(session, one)
+        await execute(session, "tenon.startTraining", uri)  # it would by itself, a minute later
+        learnt_first = await learnt(one)
+        assert "verdict" in runs_of(one)[-1]
+        # What won serves, without anything done for it.
+        await session.until(lambda status: status.adapter == learnt_first, 30)
+        assert await answered_by(session, uri) == learnt_first
+        shown = {status.trainer.state for status in session.statuses if status.trainer}
+        assert {"training", "judging"} <= shown
+
+        # Another repository is opened: it is learnt, too, and has an adapter of its own.
+        folder = types.WorkspaceFolder(second.root.as_uri(), second.root.name)
+        change = types.WorkspaceFoldersChangeEvent(added=[folder], removed=[])
+        session.client.workspace_did_change_workspace_folders(
+            types.DidChangeWorkspaceFoldersParams(change)
+        )
+        other = await save(session, second, other_nouns[0])
+        assert await answered_by(session, other) is None
+        learnt_second = await learnt(two)
+        assert learnt_second != learnt_first
+        await session.until(lambda status: status.adapter == learnt_second, 30)
+        for place, adapter in ((uri, learnt_first), (other, learnt_second), (uri, learnt_first)):
+            assert await answered_by(session, place) == adapter
+
+        # By command: the base, and back.
+        await execute(session, "tenon.activateAdapter", "", uri)
+        assert await answered_by(session, uri) is None
+        assert await execute(session, "tenon.rollbackAdapter", uri) == learnt_first
+        assert await answered_by(session, uri) == learnt_first
+        assert await answered_by(session, other) == learnt_second

@@ -1,0 +1,63 @@
+import asyncio
+
+import pytest
+
+from lsp_server import trainer as trainer_module
+from lsp_server.errors import TrainerUnavailableError
+from lsp_server.settings import ServerSettings
+from lsp_server.store.paths import StorePaths
+from lsp_server.trainer_messages import Schedule, Train
+from lsp_server.trainers import Trainers, schedule_of
+from tests.watchers import orders, watcher
+
+
+@pytest.fixture
+async def trainers(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer_module.children, "command", lambda *_: watcher())
+    made = Trainers(StorePaths(tmp_path / "home"), lambda _: None)
+    made.configure(ServerSettings())
+    yield made
+    await made.aclose()
+
+
+async def started(tmp_path, count):
+    async with asyncio.timeout(20):
+        while True:
+            begun = [entry for entry in orders(tmp_path / "home") if "started" in entry]
+            if len(begun) == count:
+                return begun
+            await asyncio.sleep(0.01)
+
+
+async def test_each_repository_that_is_open_has_a_trainer_of_its_own(tmp_path, trainers):
+    for name, mark in (("a", ".git"), ("b", "tenon.toml")):
+        (tmp_path / name / mark).mkdir(parents=True)
+        await trainers.open(str(tmp_path / name))
+        await trainers.open(str(tmp_path / name))
+    assert len({entry["pid"] for entry in await started(tmp_path, 2)}) == 2
+    await trainers.close(str(tmp_path / "a"))
+    assert trainers.report_of(str(tmp_path / "a")) is None
+    assert trainers.report_of(str(tmp_path / "b")) is not None
+    with pytest.raises(TrainerUnavailableError, match="not open"):
+        trainers.order(str(tmp_path / "a"), Train())
+
+
+async def test_what_is_no_repositorys_root_is_not_learnt_and_says_so(tmp_path, trainers):
+    await trainers.open(str(tmp_path))
+    trainers.typed(str(tmp_path))
+    assert trainers.report_of(str(tmp_path)).state == "off"
+    with pytest.raises(TrainerUnavailableError, match="not the root of a git repository"):
+        trainers.order(str(tmp_path), Train())
+    assert orders(tmp_path / "home") == []
+
+
+def test_settings_become_a_schedule():
+    settings = ServerSettings(
+        training="manual", training_min_changes=3, training_idle_seconds=4,
+        training_min_gap_minutes=5, training_on_battery=True, training_hours="22:00-06:00",
+    )  # fmt: skip
+    assert schedule_of(settings) == Schedule(
+        mode="manual", min_changes=3, idle_seconds=4, min_gap_minutes=5, on_battery=True,
+        hours="22:00-06:00",
+    )  # fmt: skip
+    assert schedule_of(ServerSettings()) == Schedule()

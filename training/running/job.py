@@ -1,0 +1,60 @@
+"""What a run is about once it is known, and who follows it: what its stages are handed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lsp_server.store.adapters import AdapterRegistry
+from lsp_server.store.adapters.manifest import FILE
+from lsp_server.store.repositories import RepositoryStore
+from lsp_server.store.runs import EventLog, Run, RunStore
+
+from ..clock import ActiveClock
+from ..interruption import Interruption
+from ..preparation import Prepared
+from ..recipe.config import TrainConfig
+from ..recipe.machine import Machine
+from ..recipe.recipe import TrainingEvent
+from ..served import ServedBase
+from .start import Start
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who follows a run: stages in words, training's events, the gate's progress."""
+
+    stage: Callable[[str], None] = lambda _text: None
+    event: Callable[[TrainingEvent], None] = lambda _event: None
+    judged: Callable[[str, int, int], None] = lambda _step, _done, _total: None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """``config`` is the one that is trained by, with all that followed from machine and start;
+    ``begin`` tells of a stage, unless the run is cancelled.
+    """
+
+    run: Run
+    store: RepositoryStore
+    base: ServedBase
+    prepared: Prepared
+    config: TrainConfig
+    machine: Machine
+    start: Start
+    cancelled: Interruption
+    clock: ActiveClock
+    events: EventLog
+    listener: Listener
+    begin: Callable[[str], None]
+
+    @property
+    def candidate(self) -> Path:
+        return self.run.candidate / FILE
+
+    @property
+    def runs(self) -> RunStore:
+        return RunStore(self.store)
+
+    @property
+    def registry(self) -> AdapterRegistry:
+        return AdapterRegistry(self.store)

@@ -1,0 +1,148 @@
+"""How the served adapter does on code that was saved since it was judged, asked of the engine.
+
+The engine is asked as background work, for a few spans, and only if it runs anyway.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from lsp_server.completion.budget import budget_for
+from lsp_server.engine.client import HttpEngine
+from lsp_server.engine.launcher import find
+from lsp_server.errors import AdapterError
+from lsp_server.prompt.assemble import Source
+from lsp_server.prompt.window import Budget
+from lsp_server.store.adapters import ActiveAdapter, AdapterRegistry
+from lsp_server.store.adapters.manifest import GATE, base_identity
+from lsp_server.store.choosing import serving_store
+from lsp_server.store.files import RepositoryFile, read_file
+from lsp_server.store.index import RepositoryIndex
+from lsp_server.store.models import ModelStore
+from lsp_server.store.paths import StorePaths
+from lsp_server.store.repositories import RepositoryStore
+from lsp_server.store.rules import Rules
+from lsp_server.store.secrets import find_secrets
+from lsp_server.store.trainer_state import DriftScores
+from lsp_server.store.walking import Found, walk
+
+from ..evaluation.asking import Asker
+from ..gate.report import GateReport
+from ..gate.scoring import CACHE_KEY, Arm, Span, TimeBudget, fair_order, score
+from ..holdout.heldout_examples import held_out_examples
+from ..holdout.holdout import HoldOut
+from ..outlines.outline import outline
+from ..outlines.parts import Span as TextSpan
+from ..served import ENDS, LATENCY_TARGET_MS
+from .pairs import PairRecord, countable
+
+SPANS, FILES = 12, 6
+"""What is asked at one look, at most, and of how many files."""
+SECONDS = 30.0
+"""For one look, at most."""
+
+
+async def measure(root: Path, paths: StorePaths, seed: int) -> DriftScores | None:
+    """One look; None if no engine runs, if it has no adapter of this repository, or if nothing is
+    new. Raises ``EngineError`` and ``SettingsError``.
+    """
+    running = find(paths)
+    if running is None:
+        return None
+    engine = running.connect()
+    try:
+        info = await engine.ask_info()
+        store = RepositoryStore.of(paths, root)
+        active = _active(
+            serving_store(paths, root).store,
+            base_identity(ModelStore(paths), info.model, info.sha256),
+        )
+        if active is None or active.adapter.id not in info.adapters:
+            return None
+        gate, end = _gate(active), await _end_token(engine, info.fim.name)
+        spans = _spans(root, store, Random(seed))
+        if gate is None or end is None or not spans:
+            return None
+        budget, asker = budget_for(info, LATENCY_TARGET_MS), Asker(engine, CACHE_KEY)
+        with RepositoryIndex.reading(store.index) as index:
+            asked = [await _with_context(span, asker, index, budget) for span in spans]
+        arms = [Arm(active.adapter.id, active.adapter.id)]
+        within = TimeBudget(SECONDS)
+        scores = await score(engine, asked, arms, budget, end=end, within=within)
+        nll = (it.nll[active.adapter.id] / it.tokens for it in scores if it.tokens)
+        return DriftScores(adapter=active.adapter.id, gate=gate, nll=tuple(nll))
+    finally:
+        await engine.aclose()
+
+
+def _active(store: RepositoryStore, base: str) -> ActiveAdapter | None:
+    try:
+        return AdapterRegistry(store).active(base)
+    except AdapterError:
+        return None
+
+
+def _gate(active: ActiveAdapter) -> float | None:
+    """The mean that the gate found for this adapter; None for one that was never judged."""
+    try:
+        data = active.adapter.path.with_name(GATE).read_bytes()
+        report = msgspec.json.decode(data, type=GateReport)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return report.sweep.chosen.nll if report.sweep else None
+
+
+async def _end_token(engine: HttpEngine, fim: str) -> int | None:
+    if fim not in ENDS:
+        return None
+    (tokens,) = await engine.tokenize([ENDS[fim]], special=True)
+    return tokens[0] if len(tokens) == 1 else None
+
+
+def _spans(root: Path, store: RepositoryStore, random: Random) -> list[Span]:
+    """Holes in code that was not learnt yet, of the kinds that the gate asks for."""
+    with PairRecord.of(store) as record:
+        files: dict[str, RepositoryFile] = {}
+        new: dict[str, tuple[TextSpan, ...]] = {}
+        secrets: dict[str, list[TextSpan]] = {}
+        for file in _read(root, record.pending_files(FILES)):
+            found = outline(file.text, file.language)
+            pairs = countable(found) if found else ()
+            spans = tuple((it.start, it.end) for it, name in pairs if record.is_pending(name))
+            if spans:
+                files[file.path], new[file.path] = file, spans
+                secrets[file.path] = list(find_secrets(file.text, file.path))
+
+    def is_allowed(file: RepositoryFile, span: TextSpan) -> bool:
+        return not any(span[0] < end and start < span[1] for start, end in secrets[file.path])
+
+    examples = held_out_examples(
+        HoldOut((), "nothing", new, files),
+        lambda file: outline(file.text, file.language),
+        random,
+        SPANS,
+        repository=root.name,
+        is_allowed=is_allowed,
+    )
+    spans_of = [Span(example, example.id.partition("/")[0]) for example in examples]
+    return fair_order(spans_of, random.randrange(1 << 30))[:SPANS]
+
+
+def _read(root: Path, paths: Sequence[str]) -> Iterator[RepositoryFile]:
+    rules = Rules.of(root)
+    for path in paths:
+        folder = path[: path.rfind("/") + 1]
+        for entry in walk(root, rules, below=folder, deep=False):
+            if isinstance(entry, Found) and entry.path == path:
+                file = read_file(entry, rules)
+                if isinstance(file, RepositoryFile):
+                    yield file
+
+
+async def _with_context(span: Span, asker: Asker, index: RepositoryIndex, budget: Budget) -> Span:
+    of = span.example
+    source = Source(of.prefix, of.suffix, of.path, of.repository)
+    return replace(span, example=replace(of, context=await asker.snippets(source, index, budget)))

@@ -1,0 +1,210 @@
+"""The runs of one repository, one after the other: begun, followed, ended, and remembered."""
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from lsp_server.store.adapters import AdapterRegistry
+from lsp_server.store.locks import RunLock
+from lsp_server.store.repositories import RepositoryStore
+from lsp_server.store.trainer_state import TrainerMemory, read_trainer, write_trainer
+from lsp_server.store.training_rules import TrainingRules
+from lsp_server.trainer_messages import Verdict
+
+from . import processes
+from .current_run import CurrentRun, OtherProcess
+from .pairs import PairRecord
+from .processes import Ended, Said, TrainProcess, holder_of
+from .retrying import Retry, how_it_ended, verdict_of
+from .surroundings import Surroundings
+from .worker import Worker
+
+_log = logging.getLogger(__name__)
+MEMORY_SECONDS = 120.0
+"""For which a run stands still for want of memory, before it is ended, which frees what it has."""
+ROOM_SECONDS = 300.0
+"""Before such a run is taken up again."""
+FINISHED = "finished"
+"""The worker's name for writing down what a run has learnt; its result is what is pending then."""
+
+
+class Running:
+    """At most one run goes on; ``told`` hears what it says, in other threads.
+
+    ``wanted`` is whether the user asked for one that has not begun, ``noting`` whether what the
+    last one learnt is being written down: until then, it counts as pending.
+    """
+
+    def __init__(
+        self, at: Surroundings, worker: Worker, told: Callable[[Said | Ended], None]
+    ) -> None:
+        self._at, self._worker, self._told = at, worker, told
+        self.store = RepositoryStore.of(at.paths, at.root)
+        self.memory: TrainerMemory = read_trainer(self.store)
+        self._written: TrainerMemory | None = None
+        self.run: CurrentRun | None = None
+        self.retry = Retry()
+        self.wanted = False
+        self.noting = False
+        self._short_since: float | None = None
+        self._others_began: datetime | None = None
+        self._ended_at = self._when_it_ended()
+        self.remember(watcher=holder_of(os.getpid()))
+        self._adopt()
+
+    def remember(self, **fields: object) -> None:
+        """Change what is remembered; :meth:`save` writes it."""
+        self.memory = msgspec.structs.replace(self.memory, **fields)
+
+    def save(self) -> None:
+        """Write what is remembered, if it has changed; a full disk is no reason to end."""
+        if self.memory != self._written:
+            try:
+                write_trainer(self.store, self.memory)
+            except OSError as error:
+                _log.warning("what the trainer remembers cannot be written: %s", error)
+            self._written = self.memory
+
+    def since_run(self, now: float) -> float | None:
+        """Seconds since the last run's end; None if there was none."""
+        return None if self._ended_at is None else now - self._ended_at
+
+    def begin(self, rules: TrainingRules) -> None:
+        """Start a run; raises ``OSError``. What there is now is what it learns."""
+        forced, self.wanted = self.wanted, False
+        self._worker.submit("begun", self._note_beginning)
+        command = self._at.command(self._at.root, rules)
+        process = TrainProcess(command, self._at.paths, self._told)
+        self.run = CurrentRun(process, own=True, forced=forced)
+        self.remember(unfinished=True, child=process.holder)
+        self.save()
+
+    def cancel(self, now: float) -> None:
+        """End the run, or do not take up the one that was interrupted."""
+        self.wanted = False
+        self.retry.forget()
+        self.remember(unfinished=False)
+        if self.run:
+            self.run.cancelled = True
+            self.run.end(now)
+
+    def hold(self, now: float, *, memory: bool, battery: bool, user: bool) -> None:
+        """What holds the run now, besides the user's typing."""
+        if self.run is None:
+            return
+        self.run.set("user", held=user)
+        self.run.set("battery", held=battery and not self.run.forced)
+        self.run.set("memory", held=memory)
+        if not memory:
+            self._short_since = None
+        elif self._short_since is None:
+            self._short_since = now
+        elif now - self._short_since >= MEMORY_SECONDS and self.run.own:
+            self.run.end(now)
+        self._note_other(self.run)
+
+    def ended(self, ended: Ended, now: float) -> None:
+        """The run that the watcher started is over."""
+        run, self.run = self.run, None
+        if run is None:
+            return
+        reason = run.error or ended.said or f"the training ended with status {ended.status}"
+        how = how_it_ended(ended.status)
+        if run.ending and how == "failed":
+            how = "cancelled"  # it had to be ended at once
+        if how == "finished":
+            last = verdict_of(run.verdict, self._at.clock.wall()) if run.verdict else None
+            self._finished(last or self._newest_verdict(), now)
+        elif how == "refused":
+            self.retry.refused(reason, now)
+            self.wanted = run.forced
+        elif how == "failed":
+            self.retry.failed(reason, now)
+            self.wanted = run.forced and self.retry.until is not None
+        elif self._short_since is not None:
+            self.retry.refused("memory was short", now, ROOM_SECONDS)
+            self.wanted = run.forced
+        elif run.cancelled or not run.ending:  # by the user, here or with a signal
+            self._ended_at = now
+            self.remember(unfinished=False, finished=self._at.clock.wall())
+        self._short_since = None
+        self.remember(child=None)
+
+    def look_for_others(self, now: float) -> None:
+        """Notice a run of this repository that somebody else started, and its end."""
+        if self.run and self.run.own:
+            return
+        holder = RunLock(self.store).holder()
+        if self.run and (holder is None or holder.pid != self.run.process.holder.pid):
+            self.run = None
+            self.remember(held=None)
+            self._others_ended(now)
+        if holder and self.run is None:
+            self._others_began = datetime.now(UTC)
+            self._worker.submit("begun", self._note_beginning)
+            self.run = CurrentRun(OtherProcess(holder), own=False)
+            self.run.is_of_another()
+
+    def _finished(self, last: Verdict | None, now: float) -> None:
+        self.retry.forget()
+        self._ended_at = now
+        self.remember(unfinished=False, finished=self._at.clock.wall())
+        if last:
+            self.remember(last=last)
+        self.noting = True
+        self._worker.submit(FINISHED, self._note_end)
+
+    def _others_ended(self, now: float) -> None:
+        """Whether it published an adapter tells whether it came to its end."""
+        verdict = self._newest_verdict()
+        began = self._others_began
+        if verdict and began and verdict.finished >= began.timestamp():
+            self._finished(verdict, now)
+
+    def _newest_verdict(self) -> Verdict | None:
+        newest = next(iter(AdapterRegistry(self.store).all()), None)
+        if newest is None:
+            return None
+        gate = newest.gate
+        return Verdict(
+            newest.id, newest.verdict == "promoted", gate.gain, gate.lower, gate.spans,
+            gate.reason, newest.created.timestamp(),
+        )  # fmt: skip
+
+    def _note_beginning(self) -> None:
+        with PairRecord.of(self.store) as record:
+            record.begin()
+
+    def _note_end(self) -> int:
+        with PairRecord.of(self.store) as record:
+            record.finish()
+            return record.pending()
+
+    def _note_other(self, run: CurrentRun) -> None:
+        """So that a watcher that comes after a killed one lets go what that one held."""
+        if not run.own:
+            self.remember(held=run.process.holder if run.held_by else None)
+
+    def _when_it_ended(self) -> float | None:
+        """The last run's end on this process's clock; one in the future is now."""
+        if self.memory.finished is None:
+            return None
+        clock = self._at.clock
+        return clock.monotonic() - max(0.0, clock.wall() - self.memory.finished)
+
+    def _adopt(self) -> None:
+        """Clean up behind a watcher that was killed.
+
+        Its run goes on without anybody hearing it, or stands still: it is ended, so that a
+        new one goes on from its checkpoint.
+        """
+        child, held = self.memory.child, self.memory.held
+        if held is not None:
+            processes.resume(held)
+        if child is not None and child.is_alive:
+            self.run = CurrentRun(OtherProcess(child), own=False)
+            self.run.end(self._at.clock.monotonic())
+        self.remember(child=None, held=None)
