@@ -13,7 +13,7 @@ export async function untilGhost(page: Page, key: string): Promise<number> {
     ({ armed, selector }) =>
       new Promise<number>((resolve, reject) => {
         let pressed = 0;
-        const giveUp = setTimeout(() => reject(new Error("no suggestion within 60 s")), 60_000);
+        const giveUp = setTimeout(() => reject(new Error("no suggestion within 120 s")), 120_000);
         const observer = new MutationObserver(() => {
           if (pressed === 0 || document.querySelector(selector) === null) return;
           observer.disconnect();

@@ -30,8 +30,8 @@ export function stage(name: string, options: StageOptions): { scratch: Scratch; 
       "tenon.logLevel": "debug",
       // A model that is offered would lie over what is looked at.
       "tenon.offerModels": false,
-      // The machine that tests may be busy; that an answer comes is what is tested, not how soon.
-      "tenon.latencyTargetMs": 3_000,
+      // A browser and an editor share two cores with the engine: one thread has no other to wait for.
+      "tenon.threads": 1,
       ...(prepared ? { "tenon.server.path": TENON, "tenon.training": "manual" } : {}),
       ...options.settings,
     });

@@ -25,7 +25,7 @@ from rich.table import Table
 from lsp_server.completion.engine import Chunk, GenerationRequest
 from lsp_server.engine.client import HttpEngine
 from lsp_server.engine.launcher import EngineOptions, find, find_or_start
-from lsp_server.engine.runtime import physical_cores
+from lsp_server.engine.runtime import RuntimeOptions, physical_cores
 from lsp_server.prompt.assemble import Prompt
 from lsp_server.prompt.formats import Text
 from lsp_server.store.paths import StorePaths
@@ -120,29 +120,16 @@ async def memory(bench: Bench) -> list[Row]:
 async def switches(bench: Bench) -> list[Row]:
     """The first answer after a switch, beside one of the same adapter before."""
     rows = []
+    sequences = [f"repository{number}" for number in range(RuntimeOptions().sequences)]
     for label, names in (
-        ("two loaded adapters", ("repository0", "repository1")),
-        ("adapter and base", ("repository0", None)),
+        ("two loaded adapters", sequences[:2]),
+        ("adapter and base", ["repository0", None]),
+        (f"{len(sequences)} of five repositories", sequences),
     ):
         rows += await _pairs(bench, names, f"{label}, warm tabs", cold=False)
-        rows += await _pairs(bench, names, f"{label}, {PROMPT_TOKENS} new tokens", cold=True)
-    stayed, switched, cached = [], [], []
-    texts = [bench.new_text() for _ in bench.files]
-    for _ in track(range(2 + bench.count // 4), "five repositories", transient=True):
-        for number, text in enumerate(texts):
-            for times in (switched, stayed):
-                elapsed, last = await bench.first(f"repository{number}", f"tab{number}.py", text)
-                times.append(elapsed)
-                if times is switched:
-                    cached.append(last.timings["cache_n"])
-    skipped = len(texts)
-    reused = sum(entry > 0 for entry in cached[skipped:])
-    note = f"5 tabs, 4 sequences: {reused} of {len(cached) - skipped} found their KV cache"
-    return [
-        *rows,
-        Row("five repositories in turn, same again", "ms", stayed[skipped:]),
-        Row("five repositories in turn, the next one", "ms", switched[skipped:], note),
-    ]
+    return rows + await _pairs(
+        bench, sequences[:2], f"two loaded adapters, {PROMPT_TOKENS} new tokens", cold=True
+    )
 
 
 async def _pairs(bench: Bench, names: Sequence[str | None], label: str, *, cold: bool) -> list[Row]:
@@ -151,7 +138,7 @@ async def _pairs(bench: Bench, names: Sequence[str | None], label: str, *, cold:
     for name in names:
         await bench.first(name, f"pair{name}.py", texts[name])
     stayed, switched = [], []
-    for _ in track(range(bench.count), label, transient=True):
+    for _ in track(range(max(1, 2 * bench.count // len(names))), label, transient=True):
         for name in names:
             for times in (switched, stayed):
                 text = bench.new_text() if cold else texts[name]

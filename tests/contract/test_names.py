@@ -4,23 +4,21 @@ import inspect
 
 from lsp_server import protocol, server
 from lsp_server.completion.reasons import Reason
+from lsp_server.handlers import table
 from lsp_server.store.paths import StorePaths
+
+TO_THE_EDITOR = {protocol.STATUS_DID_CHANGE}
 
 
 def test_every_method_and_command_is_served_and_documented(tmp_path):
     registered = server.TenonServer(StorePaths(tmp_path)).protocol.fm
-    assert protocol.STATUS in registered.features
-    assert set(registered.commands) == {protocol.COMPLETION_ACCEPTED, protocol.RESTART_ENGINE}
     names = {
         value for name, value in vars(protocol).items() if name.isupper() and isinstance(value, str)
     }
-    assert names == {
-        "tenon/status",
-        "tenon/status/didChange",
-        "tenon.completionAccepted",
-        "tenon.restartEngine",
-    }
     assert all(f"``{name}``" in protocol.__doc__ for name in names)
+    commands = {name for name in names if name.startswith("tenon.")}
+    assert set(registered.commands) == commands
+    assert names - commands - TO_THE_EDITOR <= set(registered.features)
 
 
 def test_the_status_is_camel_case_on_the_wire():
@@ -28,7 +26,7 @@ def test_the_status_is_camel_case_on_the_wire():
     wire = status.wire()
     assert set(wire) == {
         "state", "message", "version", "engine", "model", "adapter", "lastError", "recent",
-        "accepted",
+        "accepted", "trainer",
     }  # fmt: skip
     assert set(wire["engine"]) == {
         "state", "reason", "pid", "url", "context", "prefillSpeed", "decodeSpeed", "retryIn",
@@ -37,7 +35,7 @@ def test_the_status_is_camel_case_on_the_wire():
 
 def test_every_handler_is_a_coroutine():
     """pygls cannot cancel a handler in a thread, and a plain one would block all others."""
-    for handler in (*server._HANDLERS.values(), *server._COMMANDS.values()):
+    for handler in (*table.LSP.values(), *table.REQUESTS.values(), *table.COMMANDS.values()):
         assert inspect.iscoroutinefunction(handler)
 
 

@@ -1,6 +1,6 @@
 /** A short training at the user's word: seen in the status bar from its start to its verdict. */
 
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, test } from "vitest";
 import { record } from "../results.ts";
 import { repository, untrainable } from "../repository.ts";
 import { stage } from "../stage.ts";

@@ -8,7 +8,7 @@ import { shop } from "../samples.ts";
 import { stage } from "../stage.ts";
 import { until } from "../waiting.ts";
 
-const scene = stage("latency", { workspace: shop });
+const scene = stage("latency", { workspace: shop, settings: { "tenon.multiline": "never" } });
 const ROUNDS = 12;
 const NAMES = ["add", "subtract", "multiply", "divide", "compare", "join", "merge", "swap", "zip_up", "mix", "pair", "sum_up"];
 
@@ -24,13 +24,13 @@ async function time(key: string): Promise<{ whole: number; server: number }> {
   await workbench.editor.unsuggested();
   const before = outcomes(scratch).length;
   const whole = await untilGhost(workbench.page, key);
-  const answered = await until("the server has logged its answer", 30_000, () =>
+  const answered = await until("the server has logged its answer", 60_000, () =>
     outcomes(scratch).slice(before).find(({ reason }) => reason === "shown" || reason === "cache"),
   );
   return { whole, server: answered.ms };
 }
 
-test("the way from a key to the grey text is measured", async () => {
+test("the way from a key to the grey text is measured", { timeout: 900_000 }, async () => {
   const { editor } = scene.workbench;
   const typed: { whole: number; server: number }[] = [];
   const asked: { whole: number; server: number }[] = [];

@@ -20,6 +20,7 @@ def parse(*arguments):
         ("--threads", "-1"),
         ("--context", "-1"),
         ("--context", "99999999999"),
+        ("--adapter-memory", "-1"),
         ("--gpu-layers", "-2"),
         ("--idle-exit", "-1"),
         ("--idle-exit", "nan"),
