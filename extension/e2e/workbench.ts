@@ -110,8 +110,9 @@ export class Workbench {
     return new Webview(this.page);
   }
 
-  /** Give the active editor the whole width, for a picture. */
-  async widen(): Promise<void> {
+  /** Give the tab that has `title` the whole width, for a picture. */
+  async widen(title: string): Promise<void> {
+    await this.page.locator(".tabs-container .tab").filter({ hasText: title }).click();
     await this.page.keyboard.press("Control+B");
     await this.page.locator(".part.sidebar").waitFor({ state: "hidden" });
     await this.palette.run("View: Toggle Maximize Editor Group");

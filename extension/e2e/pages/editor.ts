@@ -1,5 +1,6 @@
 /** The text editor: opening, placing the cursor, typing, suggestions, and the saved file. */
 
+import { basename } from "node:path";
 import type { Locator, Page } from "playwright-core";
 import type { Scratch } from "../scratch.ts";
 import { until } from "../waiting.ts";
@@ -19,8 +20,9 @@ export class Editor {
     this.ghost = page.locator(".monaco-editor .ghost-text-decoration, .monaco-editor .ghost-text").first();
   }
 
-  get lines(): Locator {
-    return this.page.locator(".editor-group-container .monaco-editor .view-lines").first();
+  /** All editor groups with their tabs. */
+  get area(): Locator {
+    return this.page.locator(".part.editor");
   }
 
   /** Open a file of the workspace, and give it the keyboard. */
@@ -33,8 +35,9 @@ export class Editor {
     await this.focus();
   }
 
+  /** The active tab, if it shows this file, whose path in the workspace is given. */
   tab(name: string): Locator {
-    return this.page.locator(".tabs-container .tab.active").filter({ hasText: name });
+    return this.page.locator(".tabs-container .tab.active").filter({ hasText: basename(name) });
   }
 
   async focus(): Promise<void> {

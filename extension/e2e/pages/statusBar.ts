@@ -1,6 +1,6 @@
 /** The extension's item in the status bar: what it says, and what a screen reader says of it. */
 
-import { type Locator, type Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 
 export class StatusBar {
   readonly item: Locator;
@@ -11,8 +11,9 @@ export class StatusBar {
     this.item = page.locator('.statusbar-item[id^="tenon.tenon"]').first();
   }
 
-  get whole(): Locator {
-    return this.page.locator(".part.statusbar");
+  /** VS Code's own item with line and column, left of the extension's. */
+  get position(): Locator {
+    return this.page.locator('.statusbar-item[id="status.editor.selection"]');
   }
 
   async text(): Promise<string> {

@@ -21,9 +21,11 @@ export class Webview {
     return await body.innerText();
   }
 
-  /** Close the tab. */
-  async close(): Promise<void> {
-    await this.page.locator(".editor-group-container.active .tab.active .codicon-close").last().click();
-    await this.frame.waitFor({ state: "detached" });
+  /** Close the tab that has `title`, which need not be where the keyboard is. */
+  async close(title: string): Promise<void> {
+    const tab = this.page.locator(".tabs-container .tab").filter({ hasText: title });
+    await tab.hover();
+    await tab.locator(".codicon-close").click();
+    await tab.waitFor({ state: "detached" });
   }
 }

@@ -31,7 +31,7 @@ describe.skipIf(reason)(`training ${reason}`.trim(), () => {
     await workbench.shot("preparing");
     await workbench.statusBar.shows(/training [1-9]\d? %/, PATIENCE);
     await workbench.shot("training");
-    await workbench.picture("training", [workbench.statusBar.whole], 0);
+    await workbench.picture("training", [workbench.statusBar.position, workbench.statusBar.item], 8);
     await workbench.statusBar.shows(/judging/, PATIENCE);
     await workbench.shot("judging");
     await workbench.statusBar.shows(/tenon-starter/, PATIENCE);
@@ -60,11 +60,11 @@ describe.skipIf(reason)(`training ${reason}`.trim(), () => {
     await workbench.editor.type("\n\ndef longest(texts: list[str]) -> str:\n    return");
     await workbench.editor.suggested();
     await workbench.editor.press("Tab");
-    await workbench.editor.save("healing.py");
+    await workbench.editor.save("prompt/healing.py");
     await workbench.palette.run("Tenon: Show Report");
     await workbench.webview.shows(/Adapters and their gates/);
     await workbench.shot("report");
-    await workbench.widen();
+    await workbench.widen("Tenon Report");
     await workbench.picture("report", [workbench.webview.frame], 0);
   });
 });

@@ -16,7 +16,6 @@ from lsp_server.errors import EngineError, EngineRequestError
 from tests.loras import write_lora, write_tiny_llama
 from tests.tiny_llama import write_llama
 
-BACKEND = Backend(logging.getLogger("test"))
 IDS = [20, 30, 40, 50]
 
 
@@ -34,7 +33,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
 
 @pytest.fixture
 def model(files: tuple[Path, ...]) -> Iterator[Model]:
-    loaded = Model.load(BACKEND, files[0])
+    loaded = Model.load(Backend(logging.getLogger("test")), files[0])
     yield loaded
     loaded.close()
 
@@ -247,7 +246,7 @@ def test_only_a_decode_that_follows_a_switch_waits_for_a_load(
 
 
 def test_a_load_that_comes_too_late_is_refused(files: tuple[Path, ...]):
-    closed = Model.load(BACKEND, files[0])
+    closed = Model.load(Backend(logging.getLogger("test")), files[0])
     closed.close()
     with pytest.raises(EngineError, match="closed"):
         Adapter(closed, files[1])

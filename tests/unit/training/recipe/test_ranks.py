@@ -18,7 +18,6 @@ from tests.tiny_trainee import (
     tiny_trainee,
     trained,
 )
-from training.recipe import recipe
 from training.recipe.ranks import RankPlan
 from training.recipe.trainee import Trainee
 
@@ -51,22 +50,17 @@ def test_one_step_learns_too() -> None:
     assert ranks_left(run(2, max_steps=1)) > 0
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def test_time_settles_the_ranks_as_steps_do() -> None:
     clock = Clock()
-    monkeypatch.setattr(recipe, "time", clock)
-    return clock
-
-
-def test_time_settles_the_ranks_as_steps_do(clock: Clock) -> None:
-    follower = Follower(before=lambda _step: clock.passes(1.0))
+    follower = Follower(before=lambda _step: clock.passes(1.0), clock=clock)
     trainee = run(2, follower, passes=1_000.0, time_budget=30.0)
     assert follower.asked == 30
     assert ranks_left(trainee) == 2 * LAYERS
 
 
-def test_a_first_step_that_outlasts_the_run_is_learnt_from(clock: Clock) -> None:
-    follower = Follower(before=lambda _step: clock.passes(100.0))
+def test_a_first_step_that_outlasts_the_run_is_learnt_from() -> None:
+    clock = Clock()
+    follower = Follower(before=lambda _step: clock.passes(100.0), clock=clock)
     trainee = run(2, follower, passes=1_000.0, time_budget=150.0)
     assert follower.asked == 1
     assert ranks_left(trainee) > 0
