@@ -93,8 +93,7 @@ class TenonServer(LanguageServer):
         self._feedback = self.session.feedback = recording.FeedbackRecorder(self.paths)
         self._feedback.enabled = self.session.settings.feedback
         self._watch = asyncio.create_task(self.session.watch())
-        # Told before anything changes, or the editor would hear of the first change twice.
-        self._send_status(self.session.status())
+        self.session.announce()
         await self._open_folders()
 
     async def end(self) -> None:

@@ -245,6 +245,10 @@ class Session:
         """Tell the editor what changed, if a user would notice it."""
         self._board.publish(self.status)
 
+    def announce(self) -> None:
+        """Tell an editor that listens from now on how things are; changes follow."""
+        self._board.announce(self.status)
+
     def close(self) -> None:
         """Tell the editor nothing more by itself."""
         self._board.close()

@@ -87,6 +87,10 @@ class StatusBoard:
             else:
                 self._later = loop.call_later(wait, self._tell_later, look)
 
+    def announce(self, look: Callable[[], Status]) -> None:
+        """Tell everything, changed or not: what was published before went to nobody."""
+        self._tell(look())
+
     def close(self) -> None:
         """Tell nothing more by itself."""
         if self._later is not None:

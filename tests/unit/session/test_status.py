@@ -61,3 +61,12 @@ async def test_closed_it_tells_nothing_more_by_itself(seconds):
     board.board.close()
     await asyncio.sleep(0.2)
     assert board.steps == [1]
+
+
+async def test_what_was_announced_is_not_told_again():
+    board = Board()
+    board.board.publish(board.look)  # when nobody listened yet
+    board.trainer = TrainerReport("waiting")
+    board.board.announce(board.look)
+    board.board.publish(board.look)
+    assert [status.trainer.state for status in board.told] == ["idle", "waiting"]
