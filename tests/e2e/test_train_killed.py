@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
+
+# isort: split
 from lsp_server.engine.launcher import EngineOptions, find_or_start
 from lsp_server.store.adapters import ActiveAdapter, AdapterRegistry
 from lsp_server.store.locks import MachineLock, RunLock
@@ -23,7 +26,6 @@ from tests.dying_runs import APPEARED, COPIED, DEAD, NEVER
 from tests.e2e.engine.conftest import end_engine
 from tests.small_projects import NEWER, small_project
 from tests.starter import install
-from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 

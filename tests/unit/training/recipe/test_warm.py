@@ -4,12 +4,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from safetensors.torch import load_file, save_file
 
 from lsp_server.errors import CorruptAdapterError
 from tests.train_extra import torch
 
 pytest.importorskip("peft")
+from safetensors.torch import load_file, save_file
 
 from tests.tiny_trainee import RECIPE, tiny_base, tiny_material, tiny_samples, trained
 from training.recipe.trainee import Trainee, with_adapter
