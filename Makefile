@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-quant bench-adapt bench-train bench-watch bench-switch bench-yield clean help
+.PHONY: demo test test-story check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-quant bench-adapt bench-train bench-watch bench-switch bench-yield clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -14,6 +14,9 @@ demo: $(VENV)/.serve  ## complete in real files with the starter model
 
 test: $(VENV)/.dev  ## every test, with the real model behind the real engine
 	$(BIN)/python -m pytest
+
+test-story: $(VENV)/.dev  ## from a save to an adapter that serves, twice, over LSP (10 minutes, an idle machine)
+	TENON_STORY=1 $(BIN)/python -m pytest tests/e2e/test_story.py
 
 check: $(VENV)/.dev  ## style, types, layers
 	$(BIN)/ruff check

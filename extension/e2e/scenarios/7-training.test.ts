@@ -1,6 +1,7 @@
 /** A short training at the user's word: seen in the status bar from its start to its verdict. */
 
-import { beforeAll, describe, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { events } from "../feedback.ts";
 import { record } from "../results.ts";
 import { repository, untrainable } from "../repository.ts";
 import { stage } from "../stage.ts";
@@ -54,15 +55,16 @@ describe.skipIf(reason)(`training ${reason}`.trim(), () => {
   });
 
   test("the report shows the run, and what was shown and taken", async () => {
-    const { workbench } = scene;
+    const { workbench, scratch } = scene;
     await workbench.editor.focus();
     await workbench.editor.end();
     await workbench.editor.type("\n\ndef longest(texts: list[str]) -> str:\n    return");
     await workbench.editor.suggested();
     await workbench.editor.press("Tab");
     await workbench.editor.save("prompt/healing.py");
+    await until("it is in the store", 30_000, () => events(scratch).some(({ kind }) => kind === "accepted"));
     await workbench.palette.run("Tenon: Show Report");
-    await workbench.webview.shows(/Adapters and their gates/);
+    expect(await workbench.webview.shows(/Adapters and their gates/)).toMatch(/of 1 shown/);
     await workbench.shot("report");
     await workbench.widen("Tenon Report");
     await workbench.picture("report", [workbench.webview.frame], 0);
