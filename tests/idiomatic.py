@@ -85,7 +85,7 @@ def module(noun: str, verbs: tuple[str, ...], draw: random.Random) -> str:
     return "\n\n".join([head, *(function(verb, noun, draw) for verb in verbs)])
 
 
-def idiomatic(made: Repository, seed: int, *, older: int = 10, newer: int = 6) -> list[str]:
+def idiomatic(made: Repository, seed: int, *, older: int = 10, newer: int = 11) -> list[str]:
     """Commits ``older`` files, then ``newer`` ones one by one; returns the nouns that are left."""
     draw = random.Random(seed)
     nouns = draw.sample(NOUNS, len(NOUNS))

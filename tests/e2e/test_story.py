@@ -32,7 +32,7 @@ min_gap_minutes = 0
 drift = 0.0
 on_battery = true
 time_budget = 40
-gate_seconds = 200
+gate_seconds = 90
 """
 OPTIONS = {"contextTokens": 512, "logLevel": "debug"}
 pytestmark = [
