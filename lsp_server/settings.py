@@ -5,12 +5,11 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 
-from .trainer_messages import TrainingMode
+from .trainer_messages import HOURS, TrainingMode
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 SECTION = "tenon"
-HOURS = r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 
 
 @dataclass(frozen=True, slots=True)

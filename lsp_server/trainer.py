@@ -20,7 +20,15 @@ from .children import ChildLog
 from .errors import TrainerUnavailableError
 from .store.paths import StorePaths
 from .store.repositories import RepositoryStore
-from .trainer_messages import Order, Schedule, TrainerReport, TrainerState, Typing, decode_report
+from .trainer_messages import (
+    NOT_NOW,
+    Order,
+    Schedule,
+    TrainerReport,
+    TrainerState,
+    Typing,
+    decode_report,
+)
 from .training_setup import missing_packages, to_install
 
 _log = logging.getLogger(__name__)
@@ -35,8 +43,6 @@ TYPING_SECONDS = 0.25
 GRACE_SECONDS = 2.0
 """What a child gets to end by itself, and again after it was asked to."""
 LINE_BYTES, UNREAD_BYTES = 1 << 20, 1 << 16
-ELSEWHERE_STATUS = 75
-"""EX_TEMPFAIL: another process watches this repository."""
 ELSEWHERE = "another editor window watches this repository"
 OFF = "Training is switched off by `tenon.training`."
 
@@ -143,7 +149,7 @@ class TrainerProcess:
             status, said = await self._once()
             if time.monotonic() - began >= HEALTHY_SECONDS:
                 failures = 0
-            if status == ELSEWHERE_STATUS:
+            if status == NOT_NOW:
                 _log.info("%s is watched elsewhere: %s", self.root, said)
                 sentence = f"{ELSEWHERE[0].upper()}{ELSEWHERE[1:]}; it learns for this one, too."
                 self._tell(self._about("waiting", sentence, (ELSEWHERE,)))

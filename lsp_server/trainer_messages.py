@@ -14,6 +14,11 @@ TrainerState = Literal[
     "off", "unavailable", "idle", "waiting", "preparing", "training", "judging", "paused", "error"
 ]
 PausedBy = Literal["", "user", "typing", "memory", "battery"]
+HOURS = r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
+"""Hours of the day as :class:`Schedule` has them; nothing is any."""
+NOT_PROMOTED, NOT_NOW = 3, 75
+"""Exit statuses: of a run that the gate rejected, and (EX_TEMPFAIL of ``sysexits.h``) of a run or a
+watcher that something stands in the way of for now."""
 
 
 class Train(msgspec.Struct, frozen=True, tag="train", rename="camel"):

@@ -43,7 +43,7 @@ class Rules:
         try:
             found = msgspec.convert(_tables(data, path).get("files", {}), _Files)
         except msgspec.ValidationError as error:
-            raise SettingsError(f"{path}: {_named(str(error))}") from error
+            raise SettingsError(f"{path}: {named(str(error), 'files')}") from error
         for field in ("include", "exclude"):
             for glob in getattr(found, field):
                 try:
@@ -91,9 +91,11 @@ def _tables(data: bytes, path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is no TOML: {error}") from error
 
 
-def _named(message: str) -> str:
-    """Of msgspec's ``Expected `int`, got `str` - at `$.include[0]```, the field first."""
+def named(message: str, table: str) -> str:
+    """Of msgspec's ``Expected `int`, got `str` - at `$.include[0]```, the field first, with the
+    ``table`` that it is in.
+    """
     what, found, where = message.partition(" - at `$.")
     if found:
-        return f"`files.{where.rstrip('`')}`: {what[:1].lower()}{what[1:]}"
-    return f"`files`: {what[:1].lower()}{what[1:]}"
+        return f"`{table}.{where.rstrip('`')}`: {what[:1].lower()}{what[1:]}"
+    return f"`{table}`: {what[:1].lower()}{what[1:]}"

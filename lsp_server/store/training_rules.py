@@ -7,10 +7,9 @@ from typing import Annotated, Any
 import msgspec
 
 from ..errors import SettingsError
-from ..trainer_messages import Schedule, TrainingMode
-from .rules import FILE_NAME, read_table
+from ..trainer_messages import HOURS, Schedule, TrainingMode
+from .rules import FILE_NAME, named, read_table
 
-HOURS = r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 _AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 _Figure = Annotated[float, msgspec.Meta(ge=0)]
 _Hours = Annotated[str, msgspec.Meta(pattern=HOURS)]
@@ -53,7 +52,7 @@ class TrainingRules:
         try:
             table = msgspec.convert(read_table(root, "training"), _Table)
         except msgspec.ValidationError as error:
-            raise SettingsError(f"{root / FILE_NAME}: {_named(str(error))}") from error
+            raise SettingsError(f"{root / FILE_NAME}: {_message(str(error))}") from error
         given: dict[str, Any] = msgspec.to_builtins(table)
         budget, gate = given.pop("time_budget", None), given.pop("gate_seconds", None)
         return cls(given, budget, gate)
@@ -63,11 +62,9 @@ class TrainingRules:
         return msgspec.structs.replace(schedule, **self.schedule)
 
 
-def _named(message: str) -> str:
-    """Of msgspec's ``Expected `int`, got `str` - at `$.min_changes```, the field first."""
-    what, found, where = message.partition(" - at `$.")
+def _message(message: str) -> str:
+    """Msgspec's message with the field first, and without the pattern of the hours."""
+    what, at, where = message.partition(" - at ")
     if "regex" in what:
         what = "expected hours such as `22:00-06:00`, or nothing for any"
-    if found:
-        return f"`training.{where.rstrip('`')}`: {what[:1].lower()}{what[1:]}"
-    return f"`training`: {what[:1].lower()}{what[1:]}"
+    return named(f"{what}{at}{where}", "training")

@@ -13,6 +13,7 @@ import msgspec
 
 from lsp_server.errors import NotNowError, SettingsError
 from lsp_server.store.paths import StorePaths
+from lsp_server.trainer_messages import NOT_NOW, NOT_PROMOTED
 
 from ..data.exports import FORMS
 from ..gate.table import as_table
@@ -24,8 +25,6 @@ from .train_events import Events
 from .train_plan import dry_run
 from .train_progress import console_of, display
 
-NOT_PROMOTED, NOT_NOW = 3, 75
-"""What a process exits with; the latter is EX_TEMPFAIL of ``sysexits.h``."""
 EPILOG = f"""exit status:
   0    the adapter was promoted: it serves the repository from now on (or --dry-run is done)
   {NOT_PROMOTED}    it was not promoted: what served before goes on serving

@@ -18,7 +18,7 @@ from lsp_server.errors import SettingsError
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
 from lsp_server.store.trainer_state import read_trainer
-from lsp_server.trainer_messages import Schedule, TrainerReport, decode_order
+from lsp_server.trainer_messages import NOT_NOW, Schedule, TrainerReport, decode_order
 
 from ..running.yielding import give_way, half_of_the_cores
 from ..watching.bursts import Changed
@@ -26,7 +26,6 @@ from ..watching.scanning import scan
 from ..watching.surroundings import Surroundings
 from ..watching.watcher import EndOfOrders, Watcher
 
-BUSY = 75
 _log = logging.getLogger(__name__)
 EPILOG = """An editor starts it, writes orders to its standard input and reads reports, one JSON
 object a line each; it ends with its input. In a terminal it says in words what it does.
@@ -82,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
             f"tenon: {root} is being watched already{who}; `tenon status` says what it does",
             file=sys.stderr,
         )
-        return BUSY
+        return NOT_NOW
 
 
 def _watch(at: Surroundings) -> int:

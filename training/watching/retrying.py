@@ -4,10 +4,8 @@ import signal
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lsp_server.trainer_messages import Verdict
+from lsp_server.trainer_messages import NOT_NOW, NOT_PROMOTED, Verdict
 
-PROMOTED, REJECTED, REFUSED = 0, 3, 75
-"""Exit statuses of ``tenon train``; the last is sysexits' EX_TEMPFAIL."""
 _CANCELLED = frozenset(
     sign * number + base
     for number in (signal.SIGINT, signal.SIGTERM)
@@ -24,11 +22,11 @@ How = Literal["finished", "cancelled", "refused", "failed"]
 
 def how_it_ended(status: int) -> How:
     """By a process's exit status; a signal's number is negative."""
-    if status in {PROMOTED, REJECTED}:
+    if status in {0, NOT_PROMOTED}:
         return "finished"
     if status in _CANCELLED:
         return "cancelled"
-    return "refused" if status == REFUSED else "failed"
+    return "refused" if status == NOT_NOW else "failed"
 
 
 @dataclass(slots=True)
