@@ -82,18 +82,18 @@ class TenonServer(LanguageServer):
     async def begin(self) -> None:
         """What waits until the editor has its answer to ``initialize``."""
         self._initialized = True
+        self.session.announce()  # before anything changes, or the first change would be told twice
         logging.getLogger(__package__).addHandler(ClientHandler(self))
         logging.getLogger(__package__).addHandler(self.troubles)
         await self._watch_configuration()
         await self.pull_configuration()
-        module = await asyncio.to_thread(import_module, ".bootstrap", __package__)
+        module = await _late(".bootstrap")
         self.bootstrap = module.Bootstrap(self.session, LspEditor(self), self.paths)
         self.bootstrap.start()
-        recording = await asyncio.to_thread(import_module, ".recording", __package__)
+        recording = await _late(".recording")
         self._feedback = self.session.feedback = recording.FeedbackRecorder(self.paths)
         self._feedback.enabled = self.session.settings.feedback
         self._watch = asyncio.create_task(self.session.watch())
-        self.session.announce()
         await self._open_folders()
 
     async def end(self) -> None:
@@ -117,12 +117,12 @@ class TenonServer(LanguageServer):
         completions do without until then.
         """
         session, roots = self.session, cast("LspWorkspace", self.workspace).roots()
-        loading = await asyncio.to_thread(import_module, ".adapter_loading", __package__)
+        loading = await _late(".adapter_loading")
         loader = loading.AdapterLoader(self.paths, session.publish, session.trouble)
         self._adapters = session.adapters = loader
-        indexing = await asyncio.to_thread(import_module, ".indexing", __package__)
+        indexing = await _late(".indexing")
         self._indexer = session.indexes = indexing.Indexer(self.paths, session.trouble)
-        learning = await asyncio.to_thread(import_module, ".learning", __package__)
+        learning = await _late(".learning")
         self.learning = session.trainers = learning.Learning(
             self.paths, LspEditor(self), session.publish, session.engine_changed
         )
@@ -195,3 +195,8 @@ class TenonServer(LanguageServer):
     def _send_status(self, status: protocol.Status) -> None:
         if self._initialized:  # a server keeps silent until then
             self.protocol.notify(protocol.STATUS_DID_CHANGE, status.wire())
+
+
+async def _late(name: str) -> Any:
+    """A module that is imported once the editor has its answer to ``initialize``."""
+    return await asyncio.to_thread(import_module, name, __package__)

@@ -424,4 +424,5 @@ async def test_over_tcp(home, workspace):
     assert result.server_info.name == "tenon"
     await client.shutdown_session()
     await client.stop()
+    client.protocol.writer.close()  # pygls does not
     assert await asyncio.wait_for(server.wait(), 30) == 0
