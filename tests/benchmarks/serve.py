@@ -37,12 +37,13 @@ SOURCE = Path(lsp_server.__file__).parent / "engine" / "generation.py"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table; ``values`` are in ``unit``."""
+    """One line of a table; ``values`` are in ``unit``, their median is to stay below ``aim``."""
 
     name: str
     unit: str
     values: Sequence[float]
     note: str = ""
+    aim: float | None = None
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -29,7 +29,7 @@ from lsp_server.engine.runtime import RuntimeOptions, physical_cores
 from lsp_server.prompt.assemble import Prompt
 from lsp_server.prompt.formats import Text
 from lsp_server.store.paths import StorePaths
-from tests.benchmarks.serve import SOURCE, quantile
+from tests.benchmarks.serve import SOURCE, Row, quantile
 from tests.editors import end_engine, installed_home
 from tests.loras import write_lora
 from tests.starter import starter_file
@@ -39,17 +39,6 @@ RANK = 23
 """Makes a file of 10 MB over the starter, A in 8 bits and B in 16."""
 PROMPT_TOKENS = 256
 MIB = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; ``values`` are in ``unit``, their median is to stay below ``aim``."""
-
-    name: str
-    unit: str
-    values: Sequence[float]
-    note: str = ""
-    aim: float | None = None
 
 
 @dataclass(slots=True)

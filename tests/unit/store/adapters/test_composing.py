@@ -14,22 +14,9 @@ from lsp_server.store.adapters import AdapterRegistry
 from lsp_server.store.adapters.composing import Share, compose, write_sum
 from lsp_server.store.adapters.lora import check_lora
 from lsp_server.store.manifest import InstalledModel
-from lsp_server.store.models import ModelStore
-from lsp_server.store.repositories import RepositoryStore
 from tests.adapters import FACTS, publish, publish_lora
-from tests.tiny_llama import write_llama
 
 WEIGHT = "blk.0.ffn_up.weight"
-
-
-@pytest.fixture
-def model(store: ModelStore, tmp_path: Path) -> InstalledModel:
-    return store.import_file(write_llama(tmp_path / "tiny.gguf"), "tiny", "tenon-starter")
-
-
-@pytest.fixture
-def registry(store: ModelStore, tmp_path: Path) -> AdapterRegistry:
-    return AdapterRegistry(RepositoryStore.of(store.paths, tmp_path / "app"))
 
 
 def products(path: Path) -> dict[str, np.ndarray]:

@@ -19,19 +19,8 @@ from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
 from tests.adapters import publish, publish_lora
-from tests.tiny_llama import write_llama
 
 Members = dict[str, bytes]
-
-
-@pytest.fixture
-def model(store: ModelStore, tmp_path: Path) -> InstalledModel:
-    return store.import_file(write_llama(tmp_path / "tiny.gguf"), "tiny", "tenon-starter")
-
-
-@pytest.fixture
-def registry(store: ModelStore, tmp_path: Path) -> AdapterRegistry:
-    return AdapterRegistry(RepositoryStore.of(store.paths, tmp_path / "app"))
 
 
 @pytest.fixture
