@@ -79,9 +79,7 @@ class Bootstrap:
             await asyncio.to_thread(store.choose, name)
             self.start()
             return
-        # Chosen last: a model that does not load would fail at every start from then on.
-        await self._supervisor.switch_model(name)
-        await asyncio.to_thread(store.choose, name)
+        await _serve(self._supervisor, store, name)
 
     async def aclose(self) -> None:
         """End what runs here; the engine is shared and goes on."""
@@ -214,9 +212,7 @@ class Bootstrap:
             if entry is None or not await self._agreed(entry):
                 return
             await bring(store, entry, self._editor)
-            # Chosen last: a model that does not load would fail at every start from then on.
-            await supervisor.switch_model(entry.name)
-            await asyncio.to_thread(store.choose, entry.name)
+            await _serve(supervisor, store, entry.name)
         except DownloadCancelledError:
             _log.info("the download was stopped; it goes on from there the next time")
         except EngineError as error:
@@ -237,3 +233,11 @@ class Bootstrap:
         elif answer == NEVER:
             self._offers.close()
         return answer == DOWNLOAD
+
+
+async def _serve(supervisor: EngineSupervisor, store: ModelStore, name: str) -> None:
+    """Have a model serve, and only then choose it: one that does not load would fail at every start
+    from then on.
+    """
+    await supervisor.switch_model(name)
+    await asyncio.to_thread(store.choose, name)

@@ -4,10 +4,12 @@ A child imports nothing from the folder that a user works in, which may hold a `
 own: it looks only where Tenon is installed, and its working folder is Tenon's home.
 """
 
+import asyncio
 import contextlib
 import os
 import subprocess
 import sys
+from asyncio.subprocess import Process
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +35,22 @@ def no_window() -> int:
     if sys.platform == "win32":
         return subprocess.CREATE_NO_WINDOW
     return 0
+
+
+async def end(child: Process, grace_seconds: float) -> None:
+    """Have a child end, however little it wants to: its input closes, it is asked to, it is killed.
+
+    Each of these has ``grace_seconds`` to take effect.
+    """
+    closing = [child.stdin.close] if child.stdin is not None else []
+    for step in (*closing, child.terminate, child.kill):
+        with contextlib.suppress(ProcessLookupError):
+            step()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await child.wait()
+                return
+    await child.wait()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 
 from . import __version__
+from .completion.trace import stages
 from .protocol import Outcome, Status
 from .settings import SECTION, ServerSettings, wire_name
 from .store.paths import StorePaths
@@ -127,14 +128,12 @@ def _trainer(status: Status) -> Iterator[str]:
 
 
 def _outcome(outcome: Outcome) -> str:
-    stages = " ".join(
-        f"{name.removesuffix('_ms')} {value:.0f}"
-        for name, value in outcome.timings.items()
-        if name.endswith("_ms") and "_per_" not in name and name != "total_ms"
+    parts = " ".join(
+        f"{name} {value:.0f}" for name, value in stages(outcome.timings).items() if name != "total"
     )
     told = f"{outcome.reason} {outcome.ms:.0f} ms"
-    if stages:
-        told += f" ({stages})"
+    if parts:
+        told += f" ({parts})"
     return f"{told} by {outcome.adapter}" if outcome.adapter else told
 
 

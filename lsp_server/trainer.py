@@ -186,7 +186,7 @@ class TrainerProcess:
             await self._listen(process)
         finally:
             self._process = None
-            await _end(process)
+            await children.end(process, GRACE_SECONDS)
         return process.returncode, await asyncio.to_thread(self._log.last_word, written)
 
     async def _spawn(self) -> Process:
@@ -244,17 +244,3 @@ class TrainerProcess:
     def _tell(self, report: TrainerReport) -> None:
         self.report = report
         self._on_report(report)
-
-
-async def _end(process: Process) -> None:
-    """Have a child end, however little it wants to."""
-    if process.stdin is not None:
-        process.stdin.close()
-    for insist in (process.terminate, process.kill):
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE_SECONDS):
-                await process.wait()
-                return
-        with contextlib.suppress(ProcessLookupError):
-            insist()
-    await process.wait()

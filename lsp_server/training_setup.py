@@ -88,7 +88,7 @@ class TrainingSetup:
             return await process.wait() == 0
         finally:
             self._process = None
-            await _end(process)
+            await children.end(process, GRACE_SECONDS)
 
     def stop(self) -> None:
         """End an installation that is under way."""
@@ -110,17 +110,3 @@ async def _read(process: Process, on_line: Callable[[str], None]) -> None:
         if text := line.decode("utf-8", "replace").strip():
             _log.info("setup: %s", text)
             on_line(text)
-
-
-async def _end(process: Process) -> None:
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(GRACE_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()

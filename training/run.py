@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import torch
 
-from lsp_server.errors import AdapterError, SettingsError
+from lsp_server.errors import SettingsError
 from lsp_server.store.adapters import AdapterRegistry
 from lsp_server.store.locks import MachineLock, RunLock
 from lsp_server.store.paths import StorePaths
@@ -179,10 +179,7 @@ def _start(store: RepositoryStore, base: ServedBase, recipe: RecipeConfig) -> St
 
 def _current(job: Job) -> tuple[Path, float] | None:
     """The adapter that serves, and its scale; None too where it is of another base, or damaged."""
-    try:
-        active = job.registry.active(job.base.identity)
-    except AdapterError:
-        return None
+    active = job.registry.usable(job.base.identity)
     return (active.adapter.path, active.scale) if active else None
 
 

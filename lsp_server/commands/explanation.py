@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..completion.trace import stages
 from ..protocol import Explanation
 
 STYLES = {
@@ -29,18 +30,15 @@ def print_explanation(why: Explanation) -> None:
 
 def _facts(why: Explanation) -> Table:
     table = Table.grid(padding=(0, 2))
-    stages = {
-        name.removesuffix("_ms"): value
-        for name, value in why.timings.items()
-        if name.endswith("_ms") and "_per_" not in name
-    }
     facts = {
         "place": f"{why.path}:{why.line}",
         "reason": why.reason,
         "answered by": why.answered_by,
         "model": why.model,
         "adapter": why.adapter or ("none, the base alone" if why.model else ""),
-        "milliseconds": ", ".join(f"{name} {value:.1f}" for name, value in stages.items()),
+        "milliseconds": ", ".join(
+            f"{name} {value:.1f}" for name, value in stages(why.timings).items()
+        ),
         "other files": "\n".join(why.snippets),
         "filters": "\n".join(why.filters),
     }

@@ -1,9 +1,21 @@
 """What happened on the way to one answer: milliseconds, prompt, raw text, filters. Pure."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..prompt.assemble import Prompt, Snippet
+
+
+def stages(timings: Mapping[str, float]) -> dict[str, float]:
+    """Milliseconds by a stage's name alone, ``prompt_ms`` as ``prompt``; counts, and what is per
+    token, are left out.
+    """
+    return {
+        name.removesuffix("_ms"): value
+        for name, value in timings.items()
+        if name.endswith("_ms") and "_per_" not in name
+    }
 
 
 @dataclass(slots=True)

@@ -45,6 +45,13 @@ def at_most(arguments: Sequence[Any], count: int, command: str) -> None:
         raise JsonRpcInvalidParams(f"{command} takes {count} arguments, not {len(arguments)}")
 
 
+def begun(part: _T | None) -> _T:
+    """A part of the server that comes after ``initialized``; raises TenonError until then."""
+    if part is None:
+        raise TenonError("Tenon is still starting; try again in a moment")
+    return part
+
+
 def told(work: Feature) -> Feature:
     """The same request, whose failures are errors that say what to do, never tracebacks."""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from ..children import command, environment
+from .. import children
 from ..diagnostics import Situation, diagnostics
 from ..documents import LspWorkspace, path_of, root_of
 from ..errors import TenonError
@@ -60,14 +60,14 @@ async def report(ls: "TenonServer", params: Any) -> Any:
 
 
 async def _page(ls: "TenonServer", root: str) -> str:
-    arguments = command("report", "--html", "-", "--", root)
     child = await asyncio.create_subprocess_exec(
-        *arguments,
+        *children.command("report", "--html", "-", "--", root),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=ls.paths.root if ls.paths.root.is_dir() else None,
-        env=environment(ls.paths),
+        env=children.environment(ls.paths),
+        creationflags=children.no_window(),
     )
     try:
         async with asyncio.timeout(REPORT_SECONDS):

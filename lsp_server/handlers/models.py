@@ -8,8 +8,7 @@ import msgspec
 from pygls.exceptions import JsonRpcInvalidParams
 
 from .. import protocol
-from ..errors import TenonError
-from .answers import at_most, text_at
+from .answers import at_most, begun, text_at
 
 if TYPE_CHECKING:
     from ..server import TenonServer
@@ -30,9 +29,7 @@ async def choose_model(ls: "TenonServer", arguments: Sequence[Any]) -> None:
     name = text_at(arguments, 0, "the model's name")
     if not name:
         raise JsonRpcInvalidParams("the model's name is empty; `tenon/models` has the names")
-    if ls.bootstrap is None:
-        raise TenonError("Tenon is still starting; try again in a moment")
-    await ls.bootstrap.choose(name)
+    await begun(ls.bootstrap).choose(name)
 
 
 def _lines(ls: "TenonServer") -> list[protocol.ModelLine]:

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import protocol
-from ..errors import TenonError
 from ..trainer_messages import Cancel, Order, Pause, Resume, Train
-from .answers import at_most
+from .answers import at_most, begun
 from .folders import root_at
 
 if TYPE_CHECKING:
-    from ..learning import Learning
     from ..server import TenonServer
 
 
@@ -37,16 +35,10 @@ async def resume_training(ls: "TenonServer", arguments: Sequence[Any]) -> None:
 async def set_up_training(ls: "TenonServer", arguments: Sequence[Any]) -> bool:
     """``tenon.setupTraining``: whether what training needs is installed now."""
     at_most(arguments, 0, protocol.SETUP_TRAINING)
-    return await _learning(ls).set_up()
+    return await begun(ls.learning).set_up()
 
 
 def _order(ls: "TenonServer", arguments: Sequence[Any], order: Order, command: str) -> None:
     at_most(arguments, 1, command)
     root = root_at(ls, arguments, 0)
-    _learning(ls).order(root, order)
-
-
-def _learning(ls: "TenonServer") -> "Learning":
-    if ls.learning is None:
-        raise TenonError("Tenon is still starting; try again in a moment")
-    return ls.learning
+    begun(ls.learning).order(root, order)

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from ..store.adapters.manifest import PROMOTED
 from ..store.feedback_summary import BASE, Feedback, Tally
 from .material import Judged
 from .runs import RunStory
@@ -64,7 +65,7 @@ def gate_plot(adapters: Sequence[Judged]) -> Markup:
         axes.axhline(0.0, color=TEXT, linewidth=0.9)
         for place, judged in enumerate(adapters):
             gate = judged.adapter.gate
-            promoted = judged.adapter.verdict == "promoted"
+            promoted = judged.adapter.verdict == PROMOTED
             colour = FIRST if promoted else SECOND
             if gate.lower is not None:
                 axes.plot([place, place], [gate.lower, gate.gain], color=colour, linewidth=2.4)

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
-from ..store.runs import Run
+from ..store.runs import Run, read_lines
 
 MOST_REASONS = 12
 
@@ -74,11 +72,7 @@ def left_out(run: Run) -> tuple[LeftOut, ...]:
     except OSError:
         return ()
     with lines:
-        for line in lines:
-            try:
-                entry = msgspec.json.decode(line, type=dict[str, Any])
-            except msgspec.DecodeError:
-                continue
+        for entry in read_lines(lines):
             reason = str(entry.get("reason", "")).rpartition(" in line ")
             key = str(entry.get("what", "")), reason[0] or reason[2]
             counts[key] += 1

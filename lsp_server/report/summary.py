@@ -1,5 +1,6 @@
 """The report in a few lines, for a terminal; it draws nothing, and so needs nothing that draws."""
 
+from ..store.adapters.manifest import PROMOTED
 from .figures import share, signed
 from .material import Material
 
@@ -10,7 +11,7 @@ def summary(material: Material) -> list[str]:
     lines = [f"{material.repository}: {material.model} serves, {_who(material)}"]
     if not material.installed:
         lines.append(f"model      not installed: `tenon models pull {material.model}` fetches it")
-    promoted = sum(judged.adapter.verdict == "promoted" for judged in material.adapters)
+    promoted = sum(judged.adapter.verdict == PROMOTED for judged in material.adapters)
     lines.append(f"adapters   {len(material.adapters)}, of which {promoted} promoted")
     if judged := material.serving:
         lines.append(f"gain       {signed(judged.adapter.gate.gain)} nats per token")

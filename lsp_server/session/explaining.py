@@ -20,9 +20,16 @@ KEPT = 20
 @dataclass(frozen=True, slots=True)
 class _Ended:
     uri: str
-    path: str
+    path: str | None
+    roots: tuple[str, ...]
     line: int
     completion: Completion
+
+    @property
+    def place(self) -> str:
+        """The document's path within its folder, or what there is of it."""
+        path, _ = locate(self.path, self.roots)
+        return path or self.uri
 
 
 class Explanations:
@@ -35,16 +42,15 @@ class Explanations:
         """A request has ended; one that a newer one took the place of tells nobody anything."""
         if completion.reason is Reason.SUPERSEDED:
             return
-        path, _ = locate(request.path, request.roots)
-        ended = _Ended(request.uri, path or request.uri, request.position.line + 1, completion)
-        self._ended.append(ended)
+        line = request.position.line + 1
+        self._ended.append(_Ended(request.uri, request.path, request.roots, line, completion))
 
     def last(self, uri: str = "") -> Explanation | None:
         """How the last request in a document ended, in a folder, or ("") in any."""
         folder = uri.rstrip("/") + "/"
         for ended in reversed(self._ended):
             if not uri or ended.uri == uri or ended.uri.startswith(folder):
-                return explain(ended.completion, ended.path, ended.line, self._origin(ended))
+                return explain(ended.completion, ended.place, ended.line, self._origin(ended))
         return None
 
     def _origin(self, ended: _Ended) -> Trace | None:

@@ -30,6 +30,20 @@ class Fingerprint(msgspec.Struct, frozen=True):
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
+def intact(
+    path: Path, size: int, sha256: str, known: Fingerprint | None = None
+) -> Fingerprint | None:
+    """The fingerprint of a file that is the published one; None for another one.
+
+    Costs one ``stat`` if the file is still the ``known`` one, which was checked before, else a
+    checksum. Raises ``OSError``.
+    """
+    now = Fingerprint.of(path)
+    if now == known or (now.size == size and checksum(path) == sha256):
+        return now
+    return None
+
+
 def checksum(path: Path, cancelled: Callable[[], bool] | None = None) -> str:
     """The sha256 of a file, in lower-case hexadecimal.
 

@@ -14,7 +14,7 @@ from .. import __version__
 from ..errors import CorruptModelError, DownloadCancelledError, ModelError, UnknownModelError
 from .catalogue import CatalogueEntry, load_catalogue
 from .gguf_header import BASE_ID, GgufHeader, read_header
-from .integrity import Fingerprint, checksum
+from .integrity import checksum, intact
 from .manifest import (
     InstalledModel,
     check_name,
@@ -177,19 +177,18 @@ class ModelStore:
         if model.name not in load_catalogue():
             again = f"run `tenon models remove {model.name}` and import the file again"
         try:
-            now = Fingerprint.of(model.path)
-            if now == model.fingerprint:
-                return model
-            intact = now.size == model.size and checksum(model.path) == model.sha256
+            now = intact(model.path, model.size, model.sha256, model.fingerprint)
         except OSError as error:
             raise CorruptModelError(
                 f"the file of {model.name} cannot be read ({error}); {again}"
             ) from error
-        if not intact:
+        if now is None:
             raise CorruptModelError(
                 f"the file of {model.name} ({model.path}) has changed since it was installed, so "
                 f"it is not loaded; {again}"
             )
+        if now == model.fingerprint:
+            return model
         renewed = msgspec.structs.replace(model, fingerprint=now)
         current: InstalledModel | None = model
         # On a full or read-only disk, or while somebody holds the model (a download takes minutes),

@@ -1,6 +1,8 @@
 """Where everything lies on disk, and how a file is replaced without ever being half there."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +67,23 @@ class StorePaths:
         :class:`lsp_server.store.locks.MachineLock`.
         """
         return self.root / "train.lock"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write what takes the place of ``path`` once the block ends well.
+
+    A reader of ``path`` finds the old file or the new one; what a failed block wrote is removed.
+    Raises ``OSError``.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:

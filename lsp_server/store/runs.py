@@ -69,12 +69,7 @@ class Run:
         except FileNotFoundError:
             return
         with file:
-            for line in file:
-                try:
-                    event = msgspec.json.decode(line, type=dict[str, Any])
-                except msgspec.DecodeError:
-                    continue
-                yield event
+            yield from read_lines(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +124,16 @@ class JsonLines:
 
     def __exit__(self, *_exception: object) -> None:
         self._file.close()
+
+
+def read_lines(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """The objects in a file of :class:`JsonLines`; a line that holds none is passed over."""
+    for line in file:
+        try:
+            value = msgspec.json.decode(line, type=dict[str, Any])
+        except msgspec.DecodeError:
+            continue
+        yield value
 
 
 class EventLog(JsonLines):

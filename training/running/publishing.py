@@ -4,7 +4,7 @@ import msgspec
 
 from lsp_server.errors import AdapterError
 from lsp_server.store.adapters import AdapterRegistry, StoredAdapter
-from lsp_server.store.adapters.manifest import GATE, AdapterFacts
+from lsp_server.store.adapters.manifest import GATE, PROMOTED, REJECTED, AdapterFacts
 from lsp_server.store.integrity import checksum
 
 from ..gate.report import GateReport
@@ -42,7 +42,7 @@ def facts_of(job: Job, report: GateReport) -> AdapterFacts:
         data_sha256=job.prepared.data_sha256,
         rank=job.config.recipe.rank,
         scale=report.sweep.scale if report.sweep else 1.0,
-        verdict="promoted" if report.promoted else "rejected",
+        verdict=PROMOTED if report.promoted else REJECTED,
         gate=report.summary,
         started_from=job.start.id,
     )
@@ -62,7 +62,7 @@ def left_behind(
             for it in registry.all()
             if it.sha256 == sha256
             and it.id != serving
-            and (it.verdict, it.base, it.scale) == ("promoted", facts.base, facts.scale)
+            and (it.verdict, it.base, it.scale) == (PROMOTED, facts.base, facts.scale)
         ),
         None,
     )

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import msgspec
 
-from lsp_server.errors import AdapterError
 from lsp_server.store.adapters import ActiveAdapter, AdapterRegistry
 from lsp_server.store.adapters.manifest import PEFT
 from lsp_server.store.runs import KEPT_RUNS, RunStore
@@ -71,10 +70,7 @@ def start_of(
     registry: AdapterRegistry, base: str, recipe: RecipeConfig, *, scratch_is_due: bool
 ) -> Start:
     """Where a run of ``recipe`` over the base of that identity starts."""
-    try:
-        current = registry.active(base)
-    except AdapterError:  # of another base, or damaged: the base alone serves
-        current = None
+    current = registry.usable(base)
     if current is None:
         return Start(None, None, warm=False, why="no adapter serves yet")
     learnt = load_learnt(current.adapter.path.parent / LEARNT)

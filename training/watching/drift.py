@@ -13,7 +13,6 @@ import msgspec
 from lsp_server.completion.budget import budget_for
 from lsp_server.engine.client import HttpEngine
 from lsp_server.engine.launcher import find
-from lsp_server.errors import AdapterError
 from lsp_server.prompt.assemble import Source
 from lsp_server.prompt.window import Budget
 from lsp_server.store.adapters import ActiveAdapter, AdapterRegistry
@@ -56,10 +55,8 @@ async def measure(root: Path, paths: StorePaths, seed: int) -> DriftScores | Non
     try:
         info = await engine.ask_info()
         store = RepositoryStore.of(paths, root)
-        active = _active(
-            serving_store(paths, root).store,
-            base_identity(ModelStore(paths), info.model, info.sha256),
-        )
+        serving = AdapterRegistry(serving_store(paths, root).store)
+        active = serving.usable(base_identity(ModelStore(paths), info.model, info.sha256))
         if active is None or active.adapter.id not in info.adapters:
             return None
         gate, end = _gate(active), await _end_token(engine, info.fim.name)
@@ -76,13 +73,6 @@ async def measure(root: Path, paths: StorePaths, seed: int) -> DriftScores | Non
         return DriftScores(adapter=active.adapter.id, gate=gate, nll=tuple(nll))
     finally:
         await engine.aclose()
-
-
-def _active(store: RepositoryStore, base: str) -> ActiveAdapter | None:
-    try:
-        return AdapterRegistry(store).active(base)
-    except AdapterError:
-        return None
 
 
 def _gate(active: ActiveAdapter) -> float | None:

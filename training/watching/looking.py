@@ -25,10 +25,6 @@ COUNTED, DRIFTED = "counted", "drifted"
 """The worker's names: how many pairs are pending, and :class:`DriftScores` or None."""
 
 
-_NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-"""On Windows, a process of the console would open one."""
-
-
 class NotLookedError(TenonError):
     """A process that looks came to nothing."""
 
@@ -88,7 +84,7 @@ def look_apart(root: Path, paths: StorePaths, what: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        creationflags=_NO_WINDOW,
+        creationflags=children.no_window(),
     )
     if done.returncode == 0:
         return done.stdout.decode()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from lsp_server.store.adapters import AdapterRegistry
+from lsp_server.store.adapters.manifest import PROMOTED
 from lsp_server.store.locks import RunLock
 from lsp_server.store.repositories import RepositoryStore
 from lsp_server.store.trainer_state import TrainerMemory, read_trainer, write_trainer
@@ -170,7 +171,7 @@ class Running:
             return None
         gate = newest.gate
         return Verdict(
-            newest.id, newest.verdict == "promoted", gate.gain, gate.lower, gate.spans,
+            newest.id, newest.verdict == PROMOTED, gate.gain, gate.lower, gate.spans,
             gate.reason, newest.created.timestamp(),
         )  # fmt: skip
 

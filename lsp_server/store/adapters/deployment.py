@@ -6,7 +6,6 @@ in, and adapters of the base do not belong to it.
 
 import errno
 import hashlib
-import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from ...errors import AdapterError, CorruptAdapterError, CorruptModelError
 from ..gguf_header import BASE_ID, FIM_FORMAT, read_header
 from ..manifest import InstalledModel
 from ..merging import TYPES, Advance, Lora, file_type, merge, number, text
+from ..paths import replacing
 from .lora import check_lora
 from .manifest import StoredAdapter
 from .publishing import check_file
@@ -50,14 +50,11 @@ def deploy(
         FIM_FORMAT: text(adapter.fim_format),
         BASE_ID: text(_identity(model, adapter, scale)),
     }
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
         lora = replace(Lora.read(adapter.path), scale=scale)
-        merge(model.path, lora, temporary, kind, values=values, advance=advance)
-        read_header(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(output)
+        with replacing(output) as temporary:
+            merge(model.path, lora, temporary, kind, values=values, advance=advance)
+            read_header(temporary)
     except NotImplementedError as error:
         raise AdapterError(
             f"{model.name} holds weights of a type that can be served but not changed; choose a "
@@ -72,8 +69,6 @@ def deploy(
             f"the disk of {output.parent} is full; free about {model.size / 1e6:,.0f} MB, or give "
             "a file on another disk"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return kind
 
 

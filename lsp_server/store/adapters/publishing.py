@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from ...errors import AdapterError, CorruptAdapterError
-from ..integrity import Fingerprint, checksum
+from ..integrity import Fingerprint, intact
 from .manifest import AdapterManifest, StoredAdapter, located, write_adapter_manifest
 
 _PUBLISHING, _REMOVING = ".publishing-", ".removing-"
@@ -57,15 +57,12 @@ def check_file(adapter: StoredAdapter, known: Fingerprint | None = None) -> Fing
     Costs one ``stat`` if it is ``known``, else a checksum. Raises CorruptAdapterError.
     """
     try:
-        now = Fingerprint.of(adapter.path)
-        if now == known:
-            return now
-        intact = now.size == adapter.size and checksum(adapter.path) == adapter.sha256
+        now = intact(adapter.path, adapter.size, adapter.sha256, known)
     except OSError as error:
         raise CorruptAdapterError(
             f"the file of the adapter {adapter.id} cannot be read ({error}); train again"
         ) from error
-    if not intact:
+    if now is None:
         raise CorruptAdapterError(
             f"{adapter.path} is not the file that was published, so it is not served; train again"
         )

@@ -187,6 +187,13 @@ class AdapterRegistry(AdapterShelf):
         check_file(adapter, choice.fingerprint)
         return ActiveAdapter(adapter, choice.scale)
 
+    def usable(self, base: str) -> ActiveAdapter | None:
+        """As :meth:`active`, but None too for one of another base, and for one that is damaged."""
+        try:
+            return self.active(base)
+        except AdapterError:
+            return None
+
     def choice(self) -> Choice | None:
         """What ``active.json`` says; None: nothing was chosen. Raises AdapterError if damaged."""
         return read_choice(self.repository.active_json)

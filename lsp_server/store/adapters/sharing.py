@@ -1,7 +1,6 @@
 """Adapters that are passed on as a file: out of one store, checked, and into another."""
 
 import errno
-import os
 import tempfile
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from ...errors import AdapterError, CorruptAdapterError, WrongBaseError
 from ..integrity import checksum
 from ..manifest import InstalledModel
 from ..models import ModelStore
+from ..paths import replacing
 from .archive import read_archive, write_archive
 from .lora import check_lora
 from .manifest import (
@@ -38,18 +38,13 @@ def export_adapter(adapter: StoredAdapter, output: Path, *, with_peft: bool = Fa
     the new one. Raises CorruptAdapterError, AdapterError if the disk is full, ``OSError``.
     """
     check_file(adapter)
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
-        write_archive(adapter.path.parent, temporary, with_peft=with_peft)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(output)
+        with replacing(output) as temporary:
+            write_archive(adapter.path.parent, temporary, with_peft=with_peft)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         raise AdapterError(f"the disk of {output.parent} is full; export to another one") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return output.stat().st_size
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lsp_server.errors import CorruptModelError, UnknownModelError
-from lsp_server.store import models
+from lsp_server.store import integrity
 from lsp_server.store.catalogue import CatalogueEntry
 from lsp_server.store.integrity import checksum
 from lsp_server.store.models import ModelStore
@@ -73,7 +73,7 @@ def test_a_file_published_while_the_old_one_was_hashed_stays_recorded(
             store.add(tiny(new), new)
         return digest
 
-    monkeypatch.setattr(models, "checksum", lambda path, _cancelled=None: hash_slowly(path))
+    monkeypatch.setattr(integrity, "checksum", lambda path, _cancelled=None: hash_slowly(path))
     verified = store.verify(model)
     assert verified == store.get("tiny")
     assert verified.path.read_bytes() == new.read_bytes()
