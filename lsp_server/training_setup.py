@@ -45,6 +45,7 @@ class TrainingSetup:
         self._paths = paths
         self._command = list(command or children.command("setup", "train"))
         self._process: Process | None = None
+        self._alone = asyncio.Lock()
 
     async def look(self) -> str:
         """How much there is to download, in the installer's words.
@@ -66,8 +67,12 @@ class TrainingSetup:
         return await self._run("--yes", on_line)
 
     async def _run(self, option: str, on_line: Callable[[str], None]) -> bool:
-        if self._process is not None:
+        if self._alone.locked():
             raise TenonError("what training needs is being installed already; wait for it to end")
+        async with self._alone:
+            return await self._run_alone(option, on_line)
+
+    async def _run_alone(self, option: str, on_line: Callable[[str], None]) -> bool:
         self._paths.root.mkdir(parents=True, exist_ok=True)
         try:
             self._process = process = await asyncio.create_subprocess_exec(
