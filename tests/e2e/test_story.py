@@ -34,7 +34,7 @@ on_battery = true
 time_budget = 40
 gate_seconds = 120
 """
-OPTIONS = {"contextTokens": 512, "logLevel": "debug"}
+OPTIONS = {"contextTokens": 256, "logLevel": "debug"}
 pytestmark = [
     pytest.mark.timeout(STORY_SECONDS),
     pytest.mark.skipif(

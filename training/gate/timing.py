@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 POLL_SECONDS = 0.5
 """Between two looks at the clock while an answer is waited for."""
 CAUTION = 0.8
-"""Of the questions that would fit by the speed so far, the share that is asked in one block: an
-engine that becomes slower meanwhile costs a block that is not finished."""
+"""Of the questions that would fit by the speed so far, the share that is asked in one block: of a
+block that is cut short, since the engine became slower, most is lost."""
+GROWTH = 2
+"""Times as many questions as so far are in the next block at most: a few say little of the speed."""
 Clock = Callable[[], float]
 Result = TypeVar("Result")
 
@@ -57,7 +59,7 @@ class Deadline:
         if not done or spent <= 0:
             return most
         fit = self._left * done / spent
-        return min(most, max(int(CAUTION * fit), min(1, int(fit))))
+        return min(most, GROWTH * done, max(int(CAUTION * fit), min(1, int(fit))))
 
     async def bound(self, work: Coroutine[Any, Any, Result]) -> Result:
         """What ``work`` returns; once the time is up it is cancelled, and OutOfTimeError raised.
