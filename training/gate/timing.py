@@ -13,7 +13,7 @@ CAUTION = 0.8
 """Of the questions that would fit by the speed so far, the share that is asked in one block: of a
 block that is cut short, since the engine became slower, most is lost."""
 GROWTH = 2
-"""Times as many questions as so far are in the next block at most: a few say little of the speed."""
+"""So many times as many questions as before are asked at once: a few say little of the speed."""
 Clock = Callable[[], float]
 Result = TypeVar("Result")
 
