@@ -24,7 +24,7 @@ from ..recipe.warm import take_over
 from .job import Job
 from .memory import check_memory
 from .resuming import checkpoint_of
-from .scale import SCALES, choose_scale
+from .scale import WEAKER, choose_scale
 from .start import LEARNT
 
 
@@ -77,20 +77,22 @@ def _train(job: Job, trainee: Trainee) -> float:
 
     job.begin("training")
     checkpoint = checkpoint_of(job.run, job.runs)
-    train(trainee, material, recipe, Watcher(report, job.cancelled, checkpoint, job.clock))
+    done = train(trainee, material, recipe, Watcher(report, job.cancelled, checkpoint, job.clock))
     job.begin("choosing the adapter's scale")
-    return _scale(job, trainee, material)
+    return _scale(job, trainee, material, done.best)
 
 
-def _scale(job: Job, trainee: Trainee, material: Material) -> float:
-    """By validation code and by general code, neither of which the gate asks."""
+def _scale(job: Job, trainee: Trainee, material: Material, full: float) -> float:
+    """By validation code, which has the loss ``full`` at full strength, and by general code; the
+    gate asks neither.
+    """
     recipe = job.config.recipe
-    losses = losses_at(SCALES, trainee, material, recipe)
+    losses = {1.0: full} | losses_at(WEAKER, trainee, material, recipe)
     general = Remembered(trainee, material, recipe).loss_at if material.general else None
     choice = choose_scale(losses, general, job.limits.general_rise)
     by_scale = {
-        f"{scale:g}": {"heldout": loss, "general_rise": choice.rises.get(scale)}
-        for scale, loss in losses.items()
+        f"{scale:g}": {"heldout": losses.get(scale), "general_rise": choice.rises.get(scale)}
+        for scale in sorted({*losses, *choice.rises})
     }
     job.events.tell({"kind": "scale", "scale": choice.scale, "tried": by_scale})
     return choice.scale

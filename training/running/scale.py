@@ -5,8 +5,10 @@ bear it. Pure but for the two measurements that it is given.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-SCALES = (0.25, 0.5, 0.75, 1.0)
-"""What an adapter is tried at on code that the gate never asks."""
+WEAKER = (0.5, 0.75)
+"""What an adapter is tried at beside its full strength, on code that the gate never asks."""
+WEAKEST = 0.25
+"""What is left to try where general code bears none of these."""
 BASE_SCALE = 0.0
 """The adapter's strength at which only the base is left."""
 CAUTION = 0.75
@@ -29,7 +31,7 @@ def choose_scale(
     losses: Mapping[float, float], general: Callable[[float], float] | None, limit: float
 ) -> ScaleChoice:
     """The likeliest scale at which general code is no more than ``limit`` nats per token less
-    likely; the smallest if none is.
+    likely; the weakest if none is.
 
     ``general`` measures general code at a scale, in nats per token (None: there is none). That is
     slow, so it is measured at the likeliest scale, and below that one only for as long as it costs
@@ -39,7 +41,7 @@ def choose_scale(
     if general is None or len(losses) < 2:
         return ScaleChoice(best, losses, {})
     base, rises = general(BASE_SCALE), {}
-    for scale in sorted((scale for scale in losses if scale <= best), reverse=True):
+    for scale in sorted({WEAKEST, *(it for it in losses if it <= best)}, reverse=True):
         rises[scale] = general(scale) - base
         if rises[scale] <= CAUTION * limit:
             break
