@@ -12,10 +12,11 @@ from typing import Protocol
 from .errors import TrainerUnavailableError
 from .settings import ServerSettings
 from .store.paths import StorePaths
+from .store.training_extra import missing_packages
 from .trainer_messages import Cancel, Order, TrainerReport
 from .trainers import Trainers
 from .training_progress import DisplayingEditor, TrainingProgress
-from .training_setup import TrainingSetup, missing_packages
+from .training_setup import TrainingSetup
 
 _log = logging.getLogger(__name__)
 

@@ -1,38 +1,20 @@
-"""Whether what only training needs is installed, and its installation in a process of its own."""
+"""The installation of what only training needs, in a process of its own."""
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import subprocess
 from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 
 from . import children
 from .errors import TenonError
 from .store.paths import StorePaths
 
 _log = logging.getLogger(__name__)
-NEEDED = ("torch", "watchdog")
-"""Stand for all that ``tenon setup train`` installs."""
 GRACE_SECONDS = 5.0
 """What pip gets to tidy up after it was asked to end."""
 LINE_BYTES = 1 << 20
-
-
-def missing_packages() -> list[str]:
-    """Which of the packages that a watcher and a run need are not installed; reads the disk."""
-    importlib.invalidate_caches()  # they may have been installed since
-    return [name for name in NEEDED if find_spec(name) is None]
-
-
-def to_install(missing: Sequence[str]) -> str:
-    """What is missing, and what to do about it."""
-    return (
-        f"What training needs is not installed ({', '.join(missing)}): run the command "
-        "`tenon.setupTraining`, or `tenon setup train` in a shell."
-    )
 
 
 class TrainingSetup:

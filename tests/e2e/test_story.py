@@ -34,7 +34,8 @@ on_battery = true
 time_budget = 40
 gate_seconds = 120
 """
-OPTIONS = {"contextTokens": 256, "logLevel": "debug"}
+OPTIONS = {"contextTokens": 256, "threads": 1, "logLevel": "debug"}
+"""Short prompts; and one thread, which waits for no other: a busy machine costs its share alone."""
 pytestmark = [
     pytest.mark.timeout(STORY_SECONDS),
     pytest.mark.skipif(
