@@ -48,7 +48,7 @@ class Learners(Protocol):
 
 
 class Recorder(Protocol):
-    """What a session, and who asks it, needs of a ``FeedbackRecorder``; nothing of it waits."""
+    """What a session, and who asks it, needs of a ``FeedbackRecorder``; only ``flush`` waits."""
 
     enabled: bool
 
@@ -57,3 +57,4 @@ class Recorder(Protocol):
     ) -> None: ...
     def accepted(self, identifier: str) -> None: ...
     def event(self, event: Event) -> None: ...
+    async def flush(self) -> None: ...
