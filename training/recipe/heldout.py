@@ -1,6 +1,5 @@
 """What is never learned from: it chooses the weights that are kept, and how strongly they serve."""
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -68,10 +67,10 @@ def losses_at(
 ) -> dict[float, float]:
     """Mean held-out loss of the trained adapter at other strengths, in nats per token.
 
-    Only the first one where nothing is held out, or where it is no LoRA.
+    None where nothing is held out, or where it is no adapter.
     """
     if not material.heldout or not isinstance(trainee.model, PeftModel):
-        return {1.0: math.nan}
+        return {}
     heldout = HeldOut(trainee, material, config)
     losses = {}
     for scale in scales:

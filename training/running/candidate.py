@@ -26,7 +26,7 @@ from ..recipe.trainee import Trainee, with_adapter
 from ..recipe.warm import take_over
 from .job import Job
 from .memory import check_memory
-from .scale import WEAKER, choose_scale
+from .scale import STRENGTHS, choose_scale
 from .start import LEARNT
 from .team import Team
 
@@ -104,12 +104,13 @@ def _train(job: Job, trainee: Trainee) -> float:
     return _scale(job, trainee, material, done.best)
 
 
-def _scale(job: Job, trainee: Trainee, material: Material, full: float) -> float:
-    """By validation code, which has the loss ``full`` at full strength, and by general code; the
-    gate asks neither.
+def _scale(job: Job, trainee: Trainee, material: Material, known: float) -> float:
+    """By validation code, which has the loss ``known`` at the recipe's strength, and by general
+    code; the gate asks neither.
     """
     recipe = job.config.recipe
-    losses = {1.0: full} | losses_at(WEAKER, trainee, material, recipe)
+    others = [scale for scale in STRENGTHS if scale != recipe.strength]
+    losses = {recipe.strength: known} | losses_at(others, trainee, material, recipe)
     general = Remembered(trainee, material, recipe).loss_at if material.general else None
     choice = choose_scale(losses, general, job.limits.general_rise)
     by_scale = {
