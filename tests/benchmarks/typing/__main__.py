@@ -23,6 +23,8 @@ from .replay import Replay, Replayed
 from .suggester import BenchmarkError
 from .traces import Repository, Trace, traces
 
+SLOWEST = 60.0
+"""Times longer than typing that a replay may take in which every answer is waited for."""
 SPARE_SECONDS = 420.0
 """What starting, indexing and ending may take beside the typing itself."""
 
@@ -47,7 +49,7 @@ async def run(plan: Plan, console: Console) -> list[Replayed]:
             started = time.perf_counter()
             busy = psutil.cpu_times()
             try:
-                async with asyncio.timeout(trace.seconds * plan.pace + SPARE_SECONDS):
+                async with asyncio.timeout(trace.seconds * (plan.pace or SLOWEST) + SPARE_SECONDS):
                     replay = await _replay(plan, trace, row)
             except TimeoutError:
                 raise BenchmarkError(f"{row.name} on {trace.name} took too long") from None
@@ -97,7 +99,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
         "--pace",
         type=float,
         default=1.0,
-        help="stretch every gap: for a busy machine, not for figures",
+        help="stretch every gap; 0: wait for every answer, so that counts do not depend on load",
     )
     parser.add_argument("--data", type=Path, help="the folder of the time-split sets")
     parser.add_argument("--json", type=Path, default=Path("bench-latency.json"))

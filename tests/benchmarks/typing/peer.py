@@ -32,10 +32,10 @@ class LlamaServer:
     def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
         self._process = process
         self.url = url
-        # One connection at a time would queue requests in the client; Node's has no such limit.
+        # A kept connection is closed by the server after 5 s, at times while a request is sent.
         self._http = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
-            connector=aiohttp.TCPConnector(limit=16),
+            connector=aiohttp.TCPConnector(limit=16, force_close=True),
         )
 
     @classmethod

@@ -21,6 +21,8 @@ WORTH = 6
 """Characters that are worth a Tab."""
 AFTER_TAB = 250.0
 """Milliseconds more before the next key, for looking at what was inserted."""
+PATIENCE = 120.0
+"""Seconds that an answer may take where everybody waits for it."""
 LAST = 2.0
 """Seconds that the last question of a trace may take."""
 
@@ -80,7 +82,12 @@ class Replayed:
 
 
 class Replay:
-    """One trace, played once; ``pace`` stretches every gap, for looking at a busy machine."""
+    """One trace, played once.
+
+    ``pace`` stretches every gap. With 0 nobody waits for a clock: the next key comes when the last
+    one is answered, so that what is counted (tokens, hits, right texts) does not depend on how busy
+    the machine is.
+    """
 
     def __init__(
         self, trace: Trace, suggester: Suggester, root: Path, row: str, *, pace: float = 1.0
@@ -146,16 +153,24 @@ class Replay:
 
     async def _sleep(self, milliseconds: float) -> None:
         # Against the clock of the trace, so that no lateness adds up.
+        if not self._pace:
+            await self._patience()
+            return
         self._due += milliseconds * self._pace / 1000
         await asyncio.sleep(max(0.0, self._due - time.perf_counter()))
         self._due = max(self._due, time.perf_counter() - 0.05)
+
+    async def _patience(self) -> None:
+        if self._asking is not None:
+            async with asyncio.timeout(PATIENCE):
+                await self._asking
 
     def _wanted(self, typist: Typist) -> Offer | None:
         """What is accepted now instead of pressing a key."""
         shown = self._screen.shown
         if shown is None or not typist.takes or not typist.is_clean:
             return None
-        if time.perf_counter() - shown.since < REACTION:
+        if self._pace and time.perf_counter() - shown.since < REACTION:
             return None
         verdict = judge(shown.text, shown.replaced, typist)
         if not verdict.whole or len(shown.text.strip()) < WORTH:
