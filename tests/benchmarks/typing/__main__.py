@@ -38,6 +38,7 @@ class Plan:
     rows: list[rows.Row]
     folder: Path
     pace: float = 1.0
+    binary: Path | None = None
 
 
 async def run(plan: Plan, console: Console) -> list[Replayed]:
@@ -76,7 +77,7 @@ async def _replay(plan: Plan, trace: Trace, row: rows.Row) -> Replayed:
     root = plan.folder / "work" / trace.repository
     sources.write(plan.repositories[trace.repository], root, trace.documents)
     home = plan.folder / "homes" / row.name
-    async with rows.suggester(row, home, root, trace.seed) as suggester:
+    async with rows.suggester(row, home, root, trace.seed, binary=plan.binary) as suggester:
         await suggester.start(root, trace.documents)
         return await Replay(trace, suggester, root, row.name, pace=plan.pace).play()
 
@@ -84,7 +85,7 @@ async def _replay(plan: Plan, trace: Trace, row: rows.Row) -> Replayed:
 def options(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bench-latency", description=__doc__)
-    parser.add_argument("--traces", type=int, default=4, help="how many; about 50 s each and row")
+    parser.add_argument("--traces", type=int, default=5, help="how many; about 40 s each and row")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default=",".join(rows.DEFAULT), help=", ".join(rows.ROWS))
     parser.add_argument(
@@ -100,6 +101,11 @@ def options(arguments: list[str]) -> argparse.Namespace:
         type=float,
         default=1.0,
         help="stretch every gap; 0: wait for every answer, so that counts do not depend on load",
+    )
+    parser.add_argument(
+        "--llama-server",
+        type=Path,
+        help="a llama-server instead of xllamacpp's, such as a faster build",
     )
     parser.add_argument("--data", type=Path, help="the folder of the time-split sets")
     parser.add_argument("--json", type=Path, default=Path("bench-latency.json"))
@@ -124,7 +130,7 @@ def main() -> None:
     load = os.getloadavg()
     with tempfile.TemporaryDirectory(prefix="bench-latency-") as folder:
         by_name = {repository.name: repository for repository in repositories}
-        plan = Plan(played, by_name, chosen, Path(folder), given.pace)
+        plan = Plan(played, by_name, chosen, Path(folder), given.pace, given.llama_server)
         try:
             replays = asyncio.run(run(plan, console))
         except BenchmarkError as error:
@@ -134,6 +140,7 @@ def main() -> None:
     about = {
         "seed": given.seed,
         "pace": given.pace,
+        "llama_server": str(given.llama_server or "xllamacpp"),
         "traces": [trace.name for trace in played],
         "cores": physical_cores(),
         "machine": platform.machine(),

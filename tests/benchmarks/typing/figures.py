@@ -60,6 +60,11 @@ class Figures:
         cached = [one for one in answered if one.origin == "cache"]
         shown = [one for replay in self.replays for one in replay.shown]
         lookups = [1000 * (one.answered - one.sent) for one in cached if one.answered]
+        made = [
+            1000 * (one.answered - one.key)
+            for one in answered
+            if one.origin == "model" and one.answered
+        ]
         saved, typed = self.total(lambda r: r.saved), self.total(lambda r: r.typed)
         prompt_n = self.total(lambda r: r.usage.prompt_n)
         predicted_n = self.total(lambda r: r.usage.predicted_n)
@@ -73,6 +78,11 @@ class Figures:
             "fresh_n": len(fresh),
             "fresh_p50_ms": quantile(fresh, 0.5),
             "fresh_p95_ms": quantile(fresh, 0.95),
+            "within_100_share": share(_within(key, 0.1) for key in keys),
+            "within_250_share": share(_within(key, 0.25) for key in keys),
+            "model_p50_ms": quantile(made, 0.5),
+            "model_p95_ms": quantile(made, 0.95),
+            "model_n": len(made),
             "requests": len(requests),
             "cancelled": sum(one.cancelled for one in requests),
             "cache_share": len(cached) / len(answered) if answered else 0.0,
@@ -96,6 +106,10 @@ class Figures:
             "accepted": self.total(lambda r: r.accepted),
             "saved_share": saved / (saved + typed) if saved + typed else 0.0,
         }
+
+
+def _within(key: Keystroke, seconds: float) -> bool:
+    return key.right is not None and key.right <= seconds
 
 
 def waits(replay: Replayed) -> dict[Place, Wait]:

@@ -241,9 +241,10 @@ class Replay:
     async def _suggest(
         self, document: Document, cursor: int, key: Keystroke, *, ongoing: bool
     ) -> None:
+        pressed = time.perf_counter()
         if ongoing:
             await asyncio.sleep(DEBOUNCE)
-        request = Request(time.perf_counter())
+        request = Request(time.perf_counter(), key=pressed)
         self.noted.requests.append(request)
         offer = await self._suggester.suggest(document, cursor, request)
         now = time.perf_counter()
