@@ -19,7 +19,8 @@ from lsp_server.engine.runtime import physical_cores
 
 from . import report, rows, sources
 from .figures import Figures
-from .replay import Replay, Replayed
+from .notes import Replayed
+from .replay import Replay
 from .suggester import BenchmarkError
 from .traces import Repository, Trace, traces
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .replay import Keystroke, Replayed
+from .notes import Keystroke, Replayed
 
 RESAMPLES = 2000
 Place = tuple[str, int, int]

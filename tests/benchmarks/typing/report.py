@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .figures import Figures, Ratio, compare
-from .replay import Replayed
+from .notes import Replayed
 
 _LINES = (
     ("keystrokes with something right to offer", "keys", "{:.0f}"),

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tests.benchmarks.typing.figures import Figures, compare, quantile, waits
-from tests.benchmarks.typing.replay import Keystroke, Replayed
+from tests.benchmarks.typing.notes import Keystroke, Replayed
 from tests.benchmarks.typing.rows import ROWS, parse
 from tests.benchmarks.typing.suggester import Usage
 
