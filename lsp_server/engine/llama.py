@@ -14,9 +14,11 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
+from llama_cpp._ggml import libggml
 from numpy.typing import NDArray
 
 from ..errors import CorruptModelError, EngineError
+from .repacking import leave_amx_out
 
 Logits = NDArray[np.float32]
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
@@ -41,14 +43,11 @@ class Backend:
         """Whether this build can put layers on a GPU."""
         return bool(llama_cpp.llama_supports_gpu_offload())
 
-    @property
+    @cached_property
     def repacking_is_safe(self) -> bool:
-        """False where llama.cpp would repack weights for AMX.
-
-        Its AMX kernels end the process with a segmentation fault on some machines (llama.cpp issue
-        20824, closed unfixed; seen with 0.3.36 on the machine that this was written on).
-        """
-        return b"AMX_INT8 = 1" not in llama_cpp.llama_print_system_info()
+        """Whether weights may be repacked: not for AMX, whose kernels end the process."""
+        has_amx = b"AMX_INT8 = 1" in llama_cpp.llama_print_system_info()
+        return not has_amx or leave_amx_out(libggml)
 
 
 class Model:
@@ -67,15 +66,19 @@ class Model:
         self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(handle))
 
     @classmethod
-    def load(cls, backend: Backend, path: Path, *, gpu_layers: int = -1) -> "Model":
+    def load(
+        cls, backend: Backend, path: Path, *, gpu_layers: int = -1, repack: bool = True
+    ) -> "Model":
         """Map a GGUF file; raises ``CorruptModelError`` if llama.cpp cannot read it.
 
         ``gpu_layers``: how many layers go to the GPU, -1 for all; without effect on a CPU build.
+        With ``repack``, weights are laid out anew for this CPU's widest products where that is
+        safe, which takes memory of its own instead of the file's mapped pages.
         """
         parameters = llama_cpp.llama_model_default_params()
         if backend.offloads:
             parameters.n_gpu_layers = 999 if gpu_layers < 0 else gpu_layers
-        parameters.use_extra_bufts = backend.repacking_is_safe
+        parameters.use_extra_bufts = repack and backend.repacking_is_safe
         handle = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
         if not handle:
             raise CorruptModelError(
