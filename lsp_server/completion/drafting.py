@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 from ..prompt.assemble import Source, assemble
-from ..prompt.formats import FimFormat
 from ..prompt.snippets import candidates_for, fit, lines_of
 from ..prompt.window import Budget, lines_to_count, window
 from .budget import budget_for, steady
@@ -52,12 +51,15 @@ class Drafting:
         query: Query,
         engine: CompletionEngine,
         info: EngineInfo,
-        extent: Extent,
         trace: Trace,
+        *,
+        extent: Extent,
+        progress: Callable[[Draft], None] = lambda _: None,
     ) -> Draft:
         """What the model writes at a query's cursor, unfiltered; raises ``EngineError``.
 
-        The stream is closed when the extent is complete, or when this is cancelled.
+        ``progress`` is told, with every piece that arrives, the draft as it would be if it ended
+        there. The stream is closed when the extent is complete, or when this is cancelled.
         """
         if self._measured.model != info.model:
             self._measured = _Measured(info.model)
@@ -78,9 +80,11 @@ class Drafting:
             adapter=query.adapter,
             cache_key=query.uri,
         )
+        before, after = source.before, source.after
+        draft = Draft("", before, after, extent, self._options.max_lines, stops=info.fim.stops)
         stream = engine.generate(request)
         try:
-            return await self._read(stream, source, info.fim, extent, trace)
+            return await self._read(stream, draft, trace, progress)
         finally:
             # An iterator that is merely dropped is closed whenever the collector gets to it.
             if close := getattr(stream, "aclose", None):
@@ -107,28 +111,20 @@ class Drafting:
     async def _read(
         self,
         stream: AsyncIterator[Chunk],
-        source: Source,
-        fim: FimFormat,
-        extent: Extent,
+        draft: Draft,
         trace: Trace,
+        progress: Callable[[Draft], None],
     ) -> Draft:
-        start = time.perf_counter()
-        finished = True
+        start, cut_off = time.perf_counter(), False
         async for chunk in stream:
             if "first_ms" not in trace.timings:
                 trace.since(start, "first_ms")
             trace.raw += chunk.text
             trace.timings.update(chunk.timings)
-            finished = chunk.finish_reason != "length"
-            if end_of(extent, source.before, trace.raw, self._options.max_lines) is not None:
+            cut_off = chunk.finish_reason == "length"
+            draft = replace(draft, text=trace.raw, finished=False)
+            progress(draft)
+            if end_of(draft.extent, draft.before, draft.text, draft.max_lines) is not None:
                 break
         trace.since(start, "engine_ms")
-        return Draft(
-            trace.raw,
-            source.before,
-            source.after,
-            extent,
-            self._options.max_lines,
-            finished=finished,
-            stops=fim.stops,
-        )
+        return replace(draft, finished=not cut_off)

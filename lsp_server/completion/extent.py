@@ -4,7 +4,7 @@ import re
 from enum import Enum, StrEnum
 from typing import Literal
 
-from .trigger import line_before, rest_of_line
+from .lines import line_before, rest_of_line
 
 Multiline = Literal["auto", "never", "always"]
 TAB_WIDTH = 4

@@ -7,6 +7,7 @@ from lsprotocol import types
 from .. import protocol
 from ..documents import LspWorkspace, path_of
 from ..edits import Request
+from ..session.keys import Edit
 
 if TYPE_CHECKING:
     from ..server import TenonServer
@@ -42,7 +43,13 @@ async def inline_completion(
 async def did_change(ls: "TenonServer", params: types.DidChangeTextDocumentParams) -> None:
     """A key was pressed; pygls has changed the document already."""
     workspace = cast("LspWorkspace", ls.workspace)
-    ls.session.typed(path_of(params.text_document.uri), workspace.roots())
+    uri = params.text_document.uri
+    document = workspace.opened(uri)
+    encoding = workspace.position_encoding or types.PositionEncodingKind.Utf16
+    ls.session.typed(path_of(uri), workspace.roots())
+    if document is not None:
+        edit = Edit.of(params.content_changes, encoding)
+        ls.session.edited(uri, document.source, edit, encoding)
 
 
 async def did_save(ls: "TenonServer", params: types.DidSaveTextDocumentParams) -> None:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..completion.provider import Completion, CompletionProvider, ProviderOptions, Query
 from ..completion.reasons import Reason
-from ..documents import locate, offset_of, root_of
+from ..documents import Encoding, locate, offset_of, root_of, split_at
 from ..edits import Request, Suggestion, place_of
 from ..prompt.assemble import Source
+from ..prompt.snippets import SnippetSource
 from ..protocol import State, Status
 from ..settings import ServerSettings, parse
 from .explaining import Explanations
+from .keys import Edit, LastEdits
 from .offering import Offers
 from .parts import Adapters, Engines, Indexes, Learners, Recorder
 from .refusals import is_without, refusal
@@ -50,6 +52,7 @@ class Session:
         self._provider = CompletionProvider()
         self._base_share = BaseShare()
         self._offers = Offers()
+        self._edits = LastEdits()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def configure(self, raw: object) -> str:
@@ -102,7 +105,7 @@ class Session:
         index = self.indexes.index_of(root) if self.indexes and root else None
         engine = self.engines.engine() if self.engines else None
         adapter = self._adapter(request, root, engine)
-        query = Query(request.uri, source, request.automatic, adapter, index)
+        query = self._query(request, source, adapter, index, root)
         completion = await self._provider.complete(query, engine, absent=self._absent())
         if self.adapters and root and engine is not None and is_without(adapter, completion):
             self.adapters.lost(root, engine)
@@ -114,6 +117,27 @@ class Session:
         if is_new and self.feedback is not None:
             self.feedback.offered(identifier, completion, root or "", request.language)
         return place.suggestion(identifier, completion.text, completion.replace), completion
+
+    def _query(
+        self,
+        request: Request,
+        source: Source,
+        adapter: str | None,
+        index: SnippetSource | None,
+        root: str | None,
+    ) -> Query:
+        scale = self.adapters.scale_of(root) if self.adapters and root and adapter else 1.0
+        edit = self._edits.at(request.uri, request.position)
+        return Query(
+            request.uri,
+            source,
+            request.automatic,
+            adapter,
+            index,
+            scale,
+            deleting=edit is not None and edit.deletes,
+            accepted=edit.text if edit and self._offers.hold(request.uri, edit.text) else "",
+        )
 
     def _ask_about(self, root: str | None) -> None:
         """The status is about this repository from now on."""
@@ -138,6 +162,19 @@ class Session:
         root = root_of(path, roots)
         if self.trainers is not None and root is not None:
             self.trainers.typed(root)
+
+    def edited(self, uri: str, text: str, edit: Edit | None, encoding: Encoding) -> None:
+        """A document was edited, and reads ``text`` now."""
+        self._edits.note(uri, edit)
+
+        def around() -> tuple[str, str] | None:
+            cursor = offset_of(text, edit.cursor, encoding) if edit else None
+            if cursor is None:
+                return None
+            split = split_at(text, cursor)
+            return split.before, split.after
+
+        self._provider.typed(uri, around)
 
     def saved(self, path: str | None, roots: tuple[str, ...]) -> None:
         """A document was saved; what is known of its repository follows soon."""
@@ -250,7 +287,8 @@ class Session:
         self._board.announce(self.status)
 
     def close(self) -> None:
-        """Tell the editor nothing more by itself."""
+        """Tell the editor nothing more by itself, and ask the engine nothing more."""
+        self._provider.close()
         self._board.close()
 
     def status(self) -> Status:

@@ -250,6 +250,9 @@ class FakeAdapters:
     def adapter_of(self, root, engine):
         return self.adapters.get(root)
 
+    def scale_of(self, root):
+        return 1.0
+
     def lost(self, root, engine):
         self.forgotten.append(root)
 
