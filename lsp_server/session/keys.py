@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 from lsprotocol import types
 
-from ..documents import Encoding, normalised, units
+from ..documents import Encoding, normalised, offset_of, split_at, units
 
 DOCUMENTS = 64
 _PAIRS = frozenset(("()", "[]", "{}", "<>", "''", '""', "``"))
@@ -38,6 +38,16 @@ class Edit:
         column = units(last, encoding) + (0 if above else start.character)
         cursor = types.Position(start.line + len(above), column)
         return cls(text, cursor, change.range.end != start)
+
+    def around(self, text: str, encoding: Encoding) -> tuple[str, str] | None:
+        """The text on either side of its cursor in the document as it reads now; None if there is
+        no such place.
+        """
+        cursor = offset_of(text, self.cursor, encoding)
+        if cursor is None:
+            return None
+        split = split_at(text, cursor)
+        return split.before, split.after
 
     @property
     def deletes(self) -> bool:

@@ -3,18 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..completion.provider import Completion, CompletionProvider, ProviderOptions, Query
+from ..completion.provider import Completion, CompletionProvider, ProviderOptions
 from ..completion.reasons import Reason
-from ..documents import Encoding, locate, offset_of, root_of, split_at
+from ..documents import Encoding, offset_of, root_of
 from ..edits import Request, Suggestion, place_of
-from ..prompt.assemble import Source
-from ..prompt.snippets import SnippetSource
 from ..protocol import State, Status
 from ..settings import ServerSettings, parse
+from .asking import Asking
 from .explaining import Explanations
-from .keys import Edit, LastEdits
+from .keys import Edit
 from .offering import Offers
 from .parts import Adapters, Engines, Indexes, Learners, Recorder
 from .refusals import is_without, refusal
@@ -52,7 +52,7 @@ class Session:
         self._provider = CompletionProvider()
         self._base_share = BaseShare()
         self._offers = Offers()
-        self._edits = LastEdits()
+        self._asking = Asking(self._offers)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def configure(self, raw: object) -> str:
@@ -98,14 +98,13 @@ class Session:
         if cursor is None:
             return None, Completion("", Reason.OUTSIDE)
         place = place_of(request, text, cursor)
-        path, repository = locate(request.path, request.roots)
-        source = Source(place.document.before, place.document.after, path, repository)
         root = root_of(request.path, request.roots)
         self._ask_about(root)
-        index = self.indexes.index_of(root) if self.indexes and root else None
         engine = self.engines.engine() if self.engines else None
+        query = self._asking.query(request, place.document, root, self.indexes)
         adapter = self._adapter(request, root, engine)
-        query = self._query(request, source, adapter, index, root)
+        if adapter is not None and self.adapters is not None and root is not None:
+            query = replace(query, adapter=adapter, scale=self.adapters.scale_of(root))
         completion = await self._provider.complete(query, engine, absent=self._absent())
         if self.adapters and root and engine is not None and is_without(adapter, completion):
             self.adapters.lost(root, engine)
@@ -117,27 +116,6 @@ class Session:
         if is_new and self.feedback is not None:
             self.feedback.offered(identifier, completion, root or "", request.language)
         return place.suggestion(identifier, completion.text, completion.replace), completion
-
-    def _query(
-        self,
-        request: Request,
-        source: Source,
-        adapter: str | None,
-        index: SnippetSource | None,
-        root: str | None,
-    ) -> Query:
-        scale = self.adapters.scale_of(root) if self.adapters and root and adapter else 1.0
-        edit = self._edits.at(request.uri, request.position)
-        return Query(
-            request.uri,
-            source,
-            request.automatic,
-            adapter,
-            index,
-            scale,
-            deleting=edit is not None and edit.deletes,
-            accepted=edit.text if edit and self._offers.hold(request.uri, edit.text) else "",
-        )
 
     def _ask_about(self, root: str | None) -> None:
         """The status is about this repository from now on."""
@@ -165,16 +143,8 @@ class Session:
 
     def edited(self, uri: str, text: str, edit: Edit | None, encoding: Encoding) -> None:
         """A document was edited, and reads ``text`` now."""
-        self._edits.note(uri, edit)
-
-        def around() -> tuple[str, str] | None:
-            cursor = offset_of(text, edit.cursor, encoding) if edit else None
-            if cursor is None:
-                return None
-            split = split_at(text, cursor)
-            return split.before, split.after
-
-        self._provider.typed(uri, around)
+        self._asking.edited(uri, edit)
+        self._provider.typed(uri, lambda: edit.around(text, encoding) if edit else None)
 
     def saved(self, path: str | None, roots: tuple[str, ...]) -> None:
         """A document was saved; what is known of its repository follows soon."""

@@ -5,8 +5,8 @@ import pytest
 from lsp_server.completion import ahead
 from lsp_server.completion.provider import CompletionProvider
 from lsp_server.completion.reasons import Reason
-from tests.fakes import FakeEngine
-from tests.unit.completion.test_flight import ask, settle, type_to
+from tests.fakes import FakeEngine, settle
+from tests.unit.completion.test_flight import ask, type_to
 
 
 @pytest.fixture(autouse=True)

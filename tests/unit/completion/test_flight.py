@@ -1,41 +1,19 @@
 """What is under way between two keystrokes, through the provider."""
 
 import asyncio
-import contextlib
 
 import pytest
 
 from lsp_server.completion import flight
 from lsp_server.completion.provider import CompletionProvider, ProviderOptions
 from lsp_server.completion.reasons import Reason
-from tests.fakes import FakeEngine
+from lsp_server.errors import EngineUnavailableError
+from tests.fakes import FakeEngine, settle
 from tests.unit.completion.test_provider import URI, query
 
 
-class Slow(FakeEngine):
-    """Writes one piece for every :meth:`step`."""
-
-    def __init__(self, answer):
-        super().__init__(answer)
-        self.permits = asyncio.Semaphore(0)
-
-    async def generate(self, request):
-        stream = super().generate(request)
-        with contextlib.suppress(StopAsyncIteration):
-            async with contextlib.aclosing(stream):
-                while True:
-                    await self.permits.acquire()
-                    yield await anext(stream)
-
-    async def step(self, count=1):
-        for _ in range(count):
-            self.permits.release()
-            await settle()
-
-
-async def settle():
-    for _ in range(20):
-        await asyncio.sleep(0)
+def slow(answer):
+    return FakeEngine(answer, slow=True)
 
 
 def ask(provider, engine, document, **options):
@@ -47,7 +25,7 @@ def type_to(provider, document, uri=URI):
 
 
 async def test_who_types_along_what_is_under_way_is_answered_from_it():
-    engine, provider = Slow("value + other\n"), CompletionProvider()
+    engine, provider = slow("value + other\n"), CompletionProvider()
     older = ask(provider, engine, "x = ‸\n")
     await settle()
     await engine.step(2)
@@ -61,7 +39,7 @@ async def test_who_types_along_what_is_under_way_is_answered_from_it():
 
 
 async def test_who_is_ahead_of_it_is_answered_from_it_once_it_has_caught_up():
-    engine, provider = Slow("value + other\n"), CompletionProvider()
+    engine, provider = slow("value + other\n"), CompletionProvider()
     ask(provider, engine, "x = ‸\n")
     await settle()
     await engine.step(1)
@@ -72,7 +50,7 @@ async def test_who_is_ahead_of_it_is_answered_from_it_once_it_has_caught_up():
 
 
 async def test_a_key_that_contradicts_it_begins_another_at_once():
-    engine, provider = Slow("value + other\n"), CompletionProvider()
+    engine, provider = slow("value + other\n"), CompletionProvider()
     ask(provider, engine, "x = ‸\n")
     await settle()
     await engine.step(2)
@@ -85,7 +63,7 @@ async def test_a_key_that_contradicts_it_begins_another_at_once():
 
 
 async def test_what_it_writes_later_may_contradict_who_waits():
-    engine, provider = Slow("value + other\n"), CompletionProvider()
+    engine, provider = slow("value + other\n"), CompletionProvider()
     ask(provider, engine, "x = ‸\n")
     await settle()
     await engine.step(2)
@@ -100,7 +78,7 @@ async def test_what_it_writes_later_may_contradict_who_waits():
 
 
 async def test_one_that_has_written_nothing_is_begun_anew():
-    engine, provider = Slow("value\n"), CompletionProvider()
+    engine, provider = slow("value\n"), CompletionProvider()
     ask(provider, engine, "x = ‸\n")
     await settle()
     ask(provider, engine, "x = v‸\n")
@@ -109,7 +87,7 @@ async def test_one_that_has_written_nothing_is_begun_anew():
 
 
 async def test_a_withdrawn_request_leaves_it_to_the_next_one():
-    engine, provider = Slow("value + other\n"), CompletionProvider()
+    engine, provider = slow("value + other\n"), CompletionProvider()
     older = ask(provider, engine, "x = ‸\n")
     await settle()
     await engine.step(2)
@@ -117,15 +95,16 @@ async def test_a_withdrawn_request_leaves_it_to_the_next_one():
     with pytest.raises(asyncio.CancelledError):
         await older
     type_to(provider, "x = v‸\n")
-    await engine.step(2)
+    await engine.step(1)
     newer = ask(provider, engine, "x = v‸\n")
+    await settle()
     await engine.step(8)
     assert ((await newer).text, (await newer).reason) == ("alue + other", Reason.JOINED)
 
 
 async def test_nobody_comes_and_the_engine_is_free(monkeypatch):
     monkeypatch.setattr(flight, "GRACE_SECONDS", 0.01)
-    engine, provider = Slow("value\n"), CompletionProvider()
+    engine, provider = slow("value\n"), CompletionProvider()
     older = ask(provider, engine, "x = ‸\n")
     await settle()
     older.cancel()
@@ -137,7 +116,7 @@ async def test_nobody_comes_and_the_engine_is_free(monkeypatch):
 
 
 async def test_an_edit_that_contradicts_it_frees_the_engine_before_anybody_asks():
-    engine, provider = Slow("value\n"), CompletionProvider()
+    engine, provider = slow("value\n"), CompletionProvider()
     ask(provider, engine, "x = ‸\n").cancel()
     older = ask(provider, engine, "x = ‸\n")
     await settle()
@@ -149,7 +128,7 @@ async def test_an_edit_that_contradicts_it_frees_the_engine_before_anybody_asks(
 
 
 async def test_what_nobody_waits_for_makes_room_for_another_document():
-    engine, provider = Slow("value\n"), CompletionProvider()
+    engine, provider = slow("value\n"), CompletionProvider()
     older = ask(provider, engine, "x = ‸\n")
     await settle()
     older.cancel()
@@ -162,7 +141,7 @@ async def test_what_nobody_waits_for_makes_room_for_another_document():
 
 
 async def test_a_complete_answer_is_kept_though_nobody_waited():
-    engine, provider = Slow("value\n"), CompletionProvider()
+    engine, provider = slow("value\n"), CompletionProvider()
     older = ask(provider, engine, "x = ‸\n")
     await settle()
     older.cancel()
@@ -173,7 +152,7 @@ async def test_a_complete_answer_is_kept_though_nobody_waited():
 
 async def test_when_time_is_up_the_lines_that_are_complete_are_shown():
     options = ProviderOptions(latency_target_ms=50)
-    engine, provider = Slow("\n    first()\n    second()\n"), CompletionProvider(options)
+    engine, provider = slow("\n    first()\n    second()\n"), CompletionProvider(options)
     asked = ask(provider, engine, "def f():‸\n")
     await settle()
     await engine.step(4)
@@ -187,7 +166,7 @@ async def test_when_time_is_up_the_lines_that_are_complete_are_shown():
 
 
 async def test_by_hand_only_an_answer_of_that_extent_is_waited_for():
-    engine, provider = Slow("value\n"), CompletionProvider()
+    engine, provider = slow("value\n"), CompletionProvider()
     ask(provider, engine, "x = ‸\n")
     await settle()
     await engine.step(1)
@@ -197,18 +176,11 @@ async def test_by_hand_only_an_answer_of_that_extent_is_waited_for():
 
 
 async def test_trouble_of_what_was_joined_is_the_joiners():
-    from lsp_server.errors import EngineUnavailableError
-
-    class Dying(Slow):
-        async def generate(self, request):
-            async for chunk in super().generate(request):
-                yield chunk
-                raise EngineUnavailableError("gone")
-
-    engine, provider = Dying("value\n"), CompletionProvider()
+    engine, provider = FakeEngine(error=EngineUnavailableError("gone")), CompletionProvider()
+    engine.blocked.clear()
     ask(provider, engine, "x = ‸\n")
     await settle()
     newer = ask(provider, engine, "x = ‸\n")
     await settle()
-    await engine.step(1)
+    engine.blocked.set()
     assert (await newer).reason is Reason.ENGINE_UNAVAILABLE

@@ -16,7 +16,7 @@ def since(then, now):
         ("a = ‸\nb", "a = 1‸\nb", Moved(typed="1")),
         ("a = 1‸\nb", "a =‸\nb", Moved(deleted=" 1")),
         ("f‸\nb", "f(‸)\nb", Moved(typed="(", closers=")")),
-        ('f‸\nb', 'f(["‸"])\nb', Moved(typed='(["', closers='"])')),
+        ("f‸\nb", 'f(["‸"])\nb', Moved(typed='(["', closers='"])')),
         ("f(‸)\nb", "f(a)‸\nb", Moved(typed="a)", overtyped=1)),
         ("f(‸))", "f(a)‸)", Moved(typed="a)", overtyped=1)),
     ],

@@ -1,8 +1,6 @@
 import asyncio
 import dataclasses
 
-import pytest
-
 from lsp_server.completion.engine import EngineInfo
 from lsp_server.completion.provider import CompletionProvider, ProviderOptions, Query
 from lsp_server.completion.reasons import Reason
