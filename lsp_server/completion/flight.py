@@ -83,11 +83,11 @@ class Flight:
         moved = self.near.since(before, after)
         return moved is not None and (bool(moved.deleted) or self.agrees(before, after))
 
-    async def landed(self, before: str, after: str, due: float) -> Landed | None:
-        """Its answer; from ``due`` (of the loop's clock) on, what is complete of it at a line's
-        end; None once it contradicts the text around the cursor. Raises ``EngineError``.
+    async def landed(self, before: str, after: str, seconds: float) -> Landed | None:
+        """Its answer; after ``seconds``, what is complete of it at a line's end; None once it
+        contradicts the text around the cursor. Raises ``EngineError``.
         """
-        timer = asyncio.get_running_loop().call_at(due, self._news.set)
+        timer = asyncio.get_running_loop().call_later(seconds, self._news.set)
         self._waiting += 1
         self._stay()
         early: Landed | None = None

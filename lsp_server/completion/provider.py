@@ -21,6 +21,7 @@ from .trace import Trace
 from .trigger import refusal
 
 __all__ = ["Completion", "CompletionProvider", "ProviderOptions", "Query"]
+BY_HAND_SECONDS = 3600.0
 _NOTHING = Remembered("")
 
 
@@ -115,7 +116,8 @@ class CompletionProvider:
     async def _answer(
         self, query: Query, engine: CompletionEngine | None, absent: Reason, trace: Trace
     ) -> Completion:
-        due = asyncio.get_running_loop().time() + self._options.latency_target_ms / 1000
+        # Who asks by hand waits for the whole answer.
+        patience = self._options.latency_target_ms / 1000 if query.automatic else BY_HAND_SECONDS
         before, after = query.source.before, query.source.after
         extent = self._extent(query)
         wanted = None if query.automatic else extent
@@ -138,7 +140,7 @@ class CompletionProvider:
                     await self._wait()
                     continue
                 flight = self._begin(query, engine, info, extent)
-            landed = await flight.landed(before, after, due)
+            landed = await flight.landed(before, after, patience)
             if landed is not None and (left := _left(landed, before, after)) is not None:
                 return self._landed(query, landed, left, trace, joined=joined)
 
