@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
-from ..prompt.assemble import Source, assemble
+from ..prompt.assemble import Prompt, Source, assemble
 from ..prompt.snippets import candidates_for, fit, lines_of
 from ..prompt.window import Budget, lines_to_count, window
 from .budget import budget_for, steady
@@ -61,6 +61,32 @@ class Drafting:
         ``progress`` is told, with every piece that arrives, the draft as it would be if it ended
         there. The stream is closed when the extent is complete, or when this is cancelled.
         """
+        source, prompt, budget = await self._prompt(query, engine, info, trace)
+        stop = ("\n",) if extent is Extent.REST else ()
+        before, after = source.before, source.after
+        draft = Draft("", before, after, extent, self._options.max_lines, stops=info.fim.stops)
+        stream = engine.generate(_request(query, prompt, budget.output, stop))
+        try:
+            return await self._read(stream, draft, trace, progress)
+        finally:
+            await _close(stream)
+
+    async def read(self, query: Query, engine: CompletionEngine, info: EngineInfo) -> None:
+        """Have the engine read a query's prompt, so that the first answer there need not; raises
+        ``EngineError``.
+        """
+        _, prompt, _ = await self._prompt(query, engine, info, Trace())
+        stream = engine.generate(_request(query, prompt, 1))
+        try:
+            async for _ in stream:
+                pass
+        finally:
+            await _close(stream)
+
+    async def _prompt(
+        self, query: Query, engine: CompletionEngine, info: EngineInfo, trace: Trace
+    ) -> tuple[Source, Prompt, Budget]:
+        """A query's source with snippets, and its prompt, which the trace keeps."""
         if self._measured.model != info.model:
             self._measured = _Measured(info.model)
         measured = self._measured
@@ -73,22 +99,7 @@ class Drafting:
         await counts.prime(engine, lines_to_count(source.before, source.after, budget))
         prompt = trace.prompt = assemble(source, info.fim, budget, counts)
         trace.since(start, "window_ms")
-        request = GenerationRequest(
-            prompt,
-            max_tokens=budget.output,
-            stop=("\n",) if extent is Extent.REST else (),
-            adapter=query.adapter,
-            cache_key=query.uri,
-        )
-        before, after = source.before, source.after
-        draft = Draft("", before, after, extent, self._options.max_lines, stops=info.fim.stops)
-        stream = engine.generate(request)
-        try:
-            return await self._read(stream, draft, trace, progress)
-        finally:
-            # An iterator that is merely dropped is closed whenever the collector gets to it.
-            if close := getattr(stream, "aclose", None):
-                await close()
+        return source, prompt, budget
 
     async def _with_snippets(
         self, query: Query, engine: CompletionEngine, budget: Budget, trace: Trace
@@ -128,3 +139,17 @@ class Drafting:
                 break
         trace.since(start, "engine_ms")
         return replace(draft, finished=not cut_off)
+
+
+def _request(
+    query: Query, prompt: Prompt, most: int, stop: tuple[str, ...] = ()
+) -> GenerationRequest:
+    return GenerationRequest(
+        prompt, max_tokens=most, stop=stop, adapter=query.adapter, cache_key=query.uri
+    )
+
+
+async def _close(stream: AsyncIterator[Chunk]) -> None:
+    """An iterator that is merely dropped is closed whenever the collector gets to it."""
+    if close := getattr(stream, "aclose", None):
+        await close()

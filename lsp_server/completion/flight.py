@@ -196,7 +196,7 @@ class Flights:
 
     def begin_ahead(self, flight: Flight, work: Work, landed: Callable[[Landed], None]) -> None:
         """Start one that nobody has asked for, unless somebody waits for another."""
-        if any(other.is_wanted for other in self._asked.values()):
+        if self.any_wanted:
             return
         self.close_ahead()
         self._ahead = flight
@@ -216,6 +216,11 @@ class Flights:
     def concerns(self, uri: str) -> bool:
         """Whether an edit of a document may contradict anything."""
         return uri in self._asked or (self._ahead is not None and self._ahead.place.uri == uri)
+
+    @property
+    def any_wanted(self) -> bool:
+        """Whether somebody waits for any of them."""
+        return any(flight.is_wanted for flight in self._asked.values())
 
     def close_ahead(self) -> None:
         """End what nobody has asked for."""

@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 from ..errors import EngineError, EngineRequestError
-from .ahead import Ahead
 from .cache import Place, Remembered, TypeThroughCache
 from .drafting import Drafting
 from .engine import CompletionEngine, EngineInfo
 from .extent import Extent, choose
 from .flight import Flight, Flights, Landed
+from .idle import Idle
 from .near import Near
 from .query import Completion, ProviderOptions, Query
 from .reasons import Reason
@@ -22,6 +22,8 @@ from .trigger import refusal
 
 __all__ = ["Completion", "CompletionProvider", "ProviderOptions", "Query"]
 BY_HAND_SECONDS = 3600.0
+EDITING_SECONDS = 60.0
+"""After a key, somebody edits; who only reads is not worth an engine's work."""
 _NOTHING = Remembered("")
 
 
@@ -38,9 +40,10 @@ class CompletionProvider:
         self._drafting = Drafting(self._options)
         self._cache = TypeThroughCache()
         self._flights = Flights()
-        self._ahead = Ahead(self._begin_ahead)
+        self._idle = Idle()
         self._rhythm = Rhythm()
         self._running: dict[str, asyncio.Task[Completion]] = {}
+        self._asked = ("", 0)
         self._model = ""
 
     def configure(self, options: ProviderOptions) -> None:
@@ -52,16 +55,22 @@ class CompletionProvider:
 
     def close(self) -> None:
         """End what is under way."""
-        self._ahead.wait_for_a_pause()
+        self._idle.stop()
         self._flights.close()
 
     def typed(self, uri: str, around: Callable[[], tuple[str, str] | None]) -> None:
         """A key was pressed in a document; ``around`` tells the text on either side of where."""
         self._rhythm.key(time.monotonic())
-        self._ahead.wait_for_a_pause()
+        self._idle.interrupted()
         if self._flights.concerns(uri):
             here = around()
             self._flights.edited(uri, *(here or ("", "")))
+
+    def rests(self, query: Query, engine: CompletionEngine) -> None:
+        """A cursor came to rest where nobody has asked for anything yet."""
+        edits = time.monotonic() - self._rhythm.last < EDITING_SECONDS
+        if edits and not self._running and _cursor(query) != self._asked:
+            self._idle.then(lambda: self._warm(query, engine))
 
     async def complete(
         self,
@@ -75,7 +84,8 @@ class CompletionProvider:
         Engine trouble is a reason too, never an exception. Cancelling the caller leaves what is
         under way to the next query of the document, for a moment.
         """
-        self._ahead.wait_for_a_pause()
+        self._idle.interrupted()
+        self._asked = _cursor(query)
         if older := self._running.get(query.uri):
             older.cancel()
         task = asyncio.create_task(self._answer_or_reason(query, engine, absent))
@@ -91,7 +101,8 @@ class CompletionProvider:
             if self._running.get(query.uri) is task:
                 del self._running[query.uri]
         if engine is not None and completion.text:
-            self._ahead.shown(query, completion, engine)
+            following = completion.accepted_by(query)
+            self._idle.then(lambda: self._look_ahead(following, engine))
         return completion
 
     async def _answer_or_reason(
@@ -160,12 +171,13 @@ class CompletionProvider:
     def _begin(
         self, query: Query, engine: CompletionEngine, info: EngineInfo, extent: Extent
     ) -> Flight:
+        self._idle.stop()
         flight = self._flight(query, info, extent)
         work = partial(self._drafting.draft, query, engine, info, flight.trace, extent=extent)
         self._flights.begin(flight, work, partial(self._keep, flight.place))
         return flight
 
-    async def _begin_ahead(self, query: Query, engine: CompletionEngine) -> None:
+    async def _look_ahead(self, query: Query, engine: CompletionEngine) -> None:
         """Have the engine write what nobody has asked for yet; raises ``EngineError``."""
         info, extent = await engine.info(), self._extent(query)
         flight = self._flight(query, info, extent)
@@ -174,6 +186,13 @@ class CompletionProvider:
             return
         work = partial(self._drafting.draft, query, engine, info, flight.trace, extent=extent)
         self._flights.begin_ahead(flight, work, partial(self._keep, flight.place))
+
+    async def _warm(self, query: Query, engine: CompletionEngine) -> None:
+        """Have the engine read the prompt of a place where somebody may type; raises
+        ``EngineError``.
+        """
+        if not self._flights.any_wanted:
+            await self._drafting.read(query, engine, await engine.info())
 
     def _flight(self, query: Query, info: EngineInfo, extent: Extent) -> Flight:
         place = Place(query.uri, info.model, query.adapter, query.scale)
@@ -214,6 +233,10 @@ def _left(landed: Landed, before: str, after: str) -> Remembered | None:
     if landed.reason is Reason.SHOWN:
         return landed.answer.here(before, after)
     return _NOTHING
+
+
+def _cursor(query: Query) -> tuple[str, int]:
+    return query.uri, len(query.source.before)
 
 
 def _refusal(query: Query) -> Reason | None:

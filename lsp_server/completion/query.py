@@ -1,6 +1,6 @@
 """What a completion is asked with, and what is answered: the words of the provider's callers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import EngineError
 from ..prompt.assemble import Source
@@ -62,3 +62,16 @@ class Completion:
     replace: int = 0
     error: EngineError | None = None
     trace: Trace | None = field(default=None, compare=False, repr=False)
+
+    def accepted_by(self, query: Query) -> Query:
+        """What an editor will ask that asked ``query`` and has inserted this since."""
+        before = query.source.before + self.text
+        after = query.source.after[self.replace :]
+        return replace(
+            query,
+            source=replace(query.source, before=before, after=after),
+            automatic=True,
+            adapter=self.adapter,
+            deleting=False,
+            accepted=self.text,
+        )

@@ -19,13 +19,14 @@ class Rhythm:
     def __init__(self) -> None:
         self._gaps: deque[float] = deque(maxlen=KEYS)
         self._answers: deque[float] = deque(maxlen=ANSWERS)
-        self._last = float("-inf")
+        self.last = float("-inf")
+        """When the last key was pressed."""
 
     def key(self, now: float) -> None:
         """A key was pressed."""
-        if now - self._last < PAUSE_SECONDS:
-            self._gaps.append(now - self._last)
-        self._last = now
+        if now - self.last < PAUSE_SECONDS:
+            self._gaps.append(now - self.last)
+        self.last = now
 
     def answered(self, seconds: float) -> None:
         """The engine has answered, so long after it was asked."""
@@ -35,5 +36,5 @@ class Rhythm:
         """Seconds to wait now, ``most`` of them at most; ``most`` while too little is known."""
         if len(self._gaps) < FEWEST or not self._answers:
             return most
-        spare = median(self._gaps) - median(self._answers) - (now - self._last)
+        spare = median(self._gaps) - median(self._answers) - (now - self.last)
         return min(max(spare, 0.0), most)

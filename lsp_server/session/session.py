@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..completion.provider import Completion, CompletionProvider, ProviderOptions
+from ..completion.provider import Completion, CompletionProvider, ProviderOptions, Query
 from ..completion.reasons import Reason
 from ..documents import Encoding, offset_of, root_of
-from ..edits import Request, Suggestion, place_of
+from ..edits import Place, Request, Suggestion, place_of
 from ..protocol import State, Status
 from ..settings import ServerSettings, parse
 from .asking import Asking
@@ -91,22 +91,15 @@ class Session:
         return suggestion, completion
 
     async def _complete(self, request: Request) -> tuple[Suggestion | None, Completion]:
-        text = request.text
-        if (refused := refusal(request, self.settings)) or text is None:
-            return None, Completion("", refused or Reason.UNKNOWN_DOCUMENT)
-        cursor = offset_of(text, request.position, request.encoding)
-        if cursor is None:
-            return None, Completion("", Reason.OUTSIDE)
-        place = place_of(request, text, cursor)
+        place = self._place(request)
+        if isinstance(place, Reason):
+            return None, Completion("", place)
         root = root_of(request.path, request.roots)
         self._ask_about(root)
         engine = self.engines.engine() if self.engines else None
-        query = self._asking.query(request, place.document, root, self.indexes)
-        adapter = self._adapter(request, root, engine)
-        if adapter is not None and self.adapters is not None and root is not None:
-            query = replace(query, adapter=adapter, scale=self.adapters.scale_of(root))
+        query = self._query(request, place, root, engine)
         completion = await self._provider.complete(query, engine, absent=self._absent())
-        if self.adapters and root and engine is not None and is_without(adapter, completion):
+        if self.adapters and root and engine is not None and is_without(query.adapter, completion):
             self.adapters.lost(root, engine)
         if self.engines is not None:
             self._follow(self.engines, completion)
@@ -116,6 +109,32 @@ class Session:
         if is_new and self.feedback is not None:
             self.feedback.offered(identifier, completion, root or "", request.language)
         return place.suggestion(identifier, completion.text, completion.replace), completion
+
+    def rests(self, request: Request) -> None:
+        """A cursor has come to rest: the engine may read beforehand what stands there."""
+        place = self._place(request)
+        info = self.engines.status.info if self.engines else None
+        engine = self.engines.engine() if self.engines and info else None  # starts none
+        if engine is not None and not isinstance(place, Reason):
+            root = root_of(request.path, request.roots)
+            self._provider.rests(self._query(request, place, root, engine), engine)
+
+    def _place(self, request: Request) -> Place | Reason:
+        """Where a request's answer would go, or why it has none."""
+        text = request.text
+        if (refused := refusal(request, self.settings)) or text is None:
+            return refused or Reason.UNKNOWN_DOCUMENT
+        cursor = offset_of(text, request.position, request.encoding)
+        return Reason.OUTSIDE if cursor is None else place_of(request, text, cursor)
+
+    def _query(
+        self, request: Request, place: Place, root: str | None, engine: "AdaptableEngine | None"
+    ) -> Query:
+        query = self._asking.query(request, place.document, root, self.indexes)
+        adapter = self._adapter(request, root, engine)
+        if adapter is not None and self.adapters is not None and root is not None:
+            query = replace(query, adapter=adapter, scale=self.adapters.scale_of(root))
+        return query
 
     def _ask_about(self, root: str | None) -> None:
         """The status is about this repository from now on."""

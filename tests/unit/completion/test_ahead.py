@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from lsp_server.completion import ahead
+from lsp_server.completion import idle
 from lsp_server.completion.provider import CompletionProvider
 from lsp_server.completion.reasons import Reason
 from tests.fakes import FakeEngine, settle
@@ -11,7 +11,7 @@ from tests.unit.completion.test_flight import ask, type_to
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr(ahead, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(idle, "PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture
