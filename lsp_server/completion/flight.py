@@ -74,7 +74,7 @@ class Flight:
         One that has written nothing yet is not waited for by who typed on: to begin again costs
         next to nothing then, and the model knows more.
         """
-        if place != self.place or self._is_over or not self.agrees(before, after):
+        if place != self.place or self.is_over or not self.agrees(before, after):
             return False
         return bool(self.written) or self.near.length == len(before)
 
@@ -92,7 +92,7 @@ class Flight:
         self._stay()
         early: Landed | None = None
         try:
-            while not self._is_over:
+            while not self.is_over:
                 if not self.agrees(before, after):
                     return None
                 if timer.when() <= asyncio.get_running_loop().time():
@@ -126,7 +126,8 @@ class Flight:
         return self._draft.text if self._draft else ""
 
     @property
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Whether nothing more will come of it."""
         return self._task is None or self._task.done()
 
     def _arrived(self, draft: Draft) -> None:
@@ -140,7 +141,7 @@ class Flight:
             task.exception()  # nobody may be waiting who would ask for it
 
     def _linger(self) -> None:
-        if not self._is_over:
+        if not self.is_over:
             loop = asyncio.get_running_loop()
             self._leaving = loop.call_later(GRACE_SECONDS, self.close)
 
@@ -215,7 +216,8 @@ class Flights:
 
     def concerns(self, uri: str) -> bool:
         """Whether an edit of a document may contradict anything."""
-        return uri in self._asked or (self._ahead is not None and self._ahead.place.uri == uri)
+        flights = (self._asked.get(uri), self._ahead)
+        return any(one and one.place.uri == uri and not one.is_over for one in flights)
 
     @property
     def any_wanted(self) -> bool:
