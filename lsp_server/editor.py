@@ -4,12 +4,14 @@ import asyncio
 import logging
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
+
+from .protocol import SHOWS_TRAINER
 
 _log = logging.getLogger(__name__)
 ANSWER_SECONDS = 5.0
@@ -43,6 +45,12 @@ class LspEditor:
 
     def __init__(self, server: LanguageServer) -> None:
         self._server = server
+
+    @property
+    def shows_trainer(self) -> bool:
+        """Whether the editor shows runs by itself, out of ``Status.trainer``."""
+        said = self._server.client_capabilities.experimental
+        return isinstance(said, Mapping) and said.get(SHOWS_TRAINER) is True
 
     async def choose(self, message: str, actions: Sequence[str]) -> str | None:
         """Ask the user; None if the question was closed."""

@@ -12,10 +12,11 @@ from typing import Protocol
 from .errors import TrainerUnavailableError
 from .settings import ServerSettings
 from .store.paths import StorePaths
+from .store.training_extra import missing_packages
 from .trainer_messages import Cancel, Order, TrainerReport
 from .trainers import Trainers
 from .training_progress import DisplayingEditor, TrainingProgress
-from .training_setup import TrainingSetup, missing_packages
+from .training_setup import TrainingSetup
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,10 @@ INSTALL, NOT_NOW = "Install", "Not now"
 
 
 class Editor(DisplayingEditor, Protocol):
-    """What is needed of an editor: a display, and a question."""
+    """What is needed of an editor: a display, and a question; and whether it shows runs itself."""
+
+    @property
+    def shows_trainer(self) -> bool: ...
 
     async def choose(self, message: str, actions: Sequence[str]) -> str | None: ...
 
@@ -105,9 +109,10 @@ class Learning:
 
     def _heard(self, report: TrainerReport) -> None:
         root = report.root
-        if root not in self._progress:
-            self._progress[root] = TrainingProgress(self._editor, partial(self._cancel, root))
-        self._progress[root].follow(report)
+        if not self._editor.shows_trainer:
+            if root not in self._progress:
+                self._progress[root] = TrainingProgress(self._editor, partial(self._cancel, root))
+            self._progress[root].follow(report)
         self._on_report()
         last = report.last
         if last is not None and last.promoted and self._promoted.get(root) != last.adapter:

@@ -32,6 +32,10 @@ Commands (``workspace/executeCommand``); ``uri`` is of a document or folder, and
     ``tenon.rollbackAdapter`` (uri): back to what served before; returns its id (null: the base).
     ``tenon.chooseModel`` (name): fetch a model if need be, and serve it.
 
+Capabilities of the editor, in LSP's ``experimental``
+    ``tenonShowsTrainer``: true where it shows ``Status.trainer`` itself; it then gets no work-done
+    progress of runs, which would say the same beside it.
+
 Names on the wire are camelCase.
 """
 
@@ -61,6 +65,7 @@ SETUP_TRAINING = "tenon.setupTraining"
 ACTIVATE_ADAPTER = "tenon.activateAdapter"
 ROLLBACK_ADAPTER = "tenon.rollbackAdapter"
 CHOOSE_MODEL = "tenon.chooseModel"
+SHOWS_TRAINER = "tenonShowsTrainer"
 
 State = Literal["starting", "downloading", "ready", "disabled", "stopped", "error"]
 

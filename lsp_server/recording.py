@@ -71,6 +71,11 @@ class FeedbackRecorder:
         taken = min(max(event.characters, 0), self._offered.get(event.id, 0))
         self._note(event.id, event.kind, taken, inferred=event.inferred)
 
+    async def flush(self) -> None:
+        """Write what there is now, for somebody who is about to read the file."""
+        async with self._writing:
+            await self._flush()
+
     async def aclose(self) -> None:
         """Write what is left, and give the file back."""
         if self._writer is not None:

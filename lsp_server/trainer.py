@@ -20,6 +20,7 @@ from .children import ChildLog
 from .errors import TrainerUnavailableError
 from .store.paths import StorePaths
 from .store.repositories import RepositoryStore
+from .store.training_extra import missing_packages, to_install
 from .trainer_messages import (
     NOT_NOW,
     Order,
@@ -29,7 +30,6 @@ from .trainer_messages import (
     Typing,
     decode_report,
 )
-from .training_setup import missing_packages, to_install
 
 _log = logging.getLogger(__name__)
 BACK_OFF_SECONDS = (1.0, 5.0, 30.0, 300.0)

@@ -1,38 +1,20 @@
-"""Whether what only training needs is installed, and its installation in a process of its own."""
+"""The installation of what only training needs, in a process of its own."""
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import subprocess
 from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 
 from . import children
 from .errors import TenonError
 from .store.paths import StorePaths
 
 _log = logging.getLogger(__name__)
-NEEDED = ("torch", "watchdog")
-"""Stand for all that ``tenon setup train`` installs."""
 GRACE_SECONDS = 5.0
 """What pip gets to tidy up after it was asked to end."""
 LINE_BYTES = 1 << 20
-
-
-def missing_packages() -> list[str]:
-    """Which of the packages that a watcher and a run need are not installed; reads the disk."""
-    importlib.invalidate_caches()  # they may have been installed since
-    return [name for name in NEEDED if find_spec(name) is None]
-
-
-def to_install(missing: Sequence[str]) -> str:
-    """What is missing, and what to do about it."""
-    return (
-        f"What training needs is not installed ({', '.join(missing)}): run the command "
-        "`tenon.setupTraining`, or `tenon setup train` in a shell."
-    )
 
 
 class TrainingSetup:
@@ -45,6 +27,7 @@ class TrainingSetup:
         self._paths = paths
         self._command = list(command or children.command("setup", "train"))
         self._process: Process | None = None
+        self._alone = asyncio.Lock()
 
     async def look(self) -> str:
         """How much there is to download, in the installer's words.
@@ -66,8 +49,12 @@ class TrainingSetup:
         return await self._run("--yes", on_line)
 
     async def _run(self, option: str, on_line: Callable[[str], None]) -> bool:
-        if self._process is not None:
+        if self._alone.locked():
             raise TenonError("what training needs is being installed already; wait for it to end")
+        async with self._alone:
+            return await self._run_alone(option, on_line)
+
+    async def _run_alone(self, option: str, on_line: Callable[[str], None]) -> bool:
         self._paths.root.mkdir(parents=True, exist_ok=True)
         try:
             self._process = process = await asyncio.create_subprocess_exec(

@@ -85,13 +85,15 @@ def module(noun: str, verbs: tuple[str, ...], draw: random.Random) -> str:
     return "\n\n".join([head, *(function(verb, noun, draw) for verb in verbs)])
 
 
-def idiomatic(made: Repository, seed: int, *, older: int = 10, newer: int = 11) -> list[str]:
-    """Commits ``older`` files, then ``newer`` ones one by one; returns the nouns that are left."""
+def idiomatic(made: Repository, seed: int, *, older: int = 8, newer: int = 14) -> list[str]:
+    """Commits ``older`` large files, then ``newer`` small ones one by one, so that many files are
+    held out; returns the nouns that are left.
+    """
     draw = random.Random(seed)
     nouns = draw.sample(NOUNS, len(NOUNS))
     verbs = tuple(VERBS)
     first, later = nouns[:older], nouns[older : older + newer]
     made.commit({f"house/{noun}s.py": module(noun, verbs, draw) for noun in first})
     for noun in later:
-        made.commit({f"house/{noun}s.py": module(noun, verbs[:3], draw)})
+        made.commit({f"house/{noun}s.py": module(noun, verbs[:2], draw)})
     return nouns[older + newer :]

@@ -28,10 +28,12 @@ from .holdout.holdout import HoldOut, HoldoutRules, hold_out
 from .holdout.learnt import fresh_share, without_learnt
 from .outlines.extract import extract
 from .outlines.extraction_cache import ExtractionCache
-from .questions import Questions
+from .questions import Questions, source_of
 from .recipe.recipe import Material
 
 GENERAL_SPANS = 100
+GENERAL_CHOOSING = 32
+"""Spans of general code that choose the scale; as many as of newer code at most."""
 MOST_REASONS = 3
 LARGEST_HOLDOUT = 5_000
 """Lines held out at most: of a large repository a tenth would reach back for years."""
@@ -58,7 +60,8 @@ class Known:
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """``newer`` and ``general`` are the gate's questions, ``validation`` those of early stopping,
-    which the spans ``choosing`` (ids) are of.
+    which the spans ``choosing`` (ids) are of; ``remembered`` is general code that the gate never
+    asks, which chooses the scale beside ``validation``.
 
     ``data_sha256`` is of all texts that are learnt from. ``commit`` is the working tree's.
     ``unseen``: the adapter that serves has read nothing of what is held out, as far as is known.
@@ -73,6 +76,7 @@ class Prepared:
     data_sha256: str
     commit: str | None
     choosing: tuple[str, ...] = ()
+    remembered: tuple[Sample, ...] = ()
     unseen: bool = False
 
     def counts(self) -> dict[str, int | str]:
@@ -97,6 +101,7 @@ class Prepared:
             samples=self.dataset.samples,
             pass_size=self.dataset.pass_size,
             heldout=self.validation,
+            general=self.remembered,
             unlearned=frozenset(unlearned(self.dataset)),
             pieces=self.dataset.terms.tokenizer.pieces,
             identity=f"{base}/{start}/{self.data_sha256}/{chosen}/{self.dataset.mix}",
@@ -162,6 +167,10 @@ def prepare(
         data_sha256=_checksum(curated.files),
         commit=history.head.id if history else None,
         choosing=questions.choosing,
+        remembered=tuple(
+            terms.sample(source_of(example), example.middle)
+            for example in general.choosing(GENERAL_CHOOSING, seed)
+        ),
         unseen=is_unseen,
     )
 

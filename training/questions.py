@@ -50,7 +50,7 @@ class Questions:
         drawn = fair_order([span for span in spans if span.file in validating], seed)
         chosen = drawn[:VALIDATION_SPANS]
         return cls(
-            tuple(terms.sample(_source(span.example), span.example.middle) for span in chosen),
+            tuple(terms.sample(source_of(span.example), span.example.middle) for span in chosen),
             tuple(span for span in spans if span.file not in validating),
             tuple(span.example.id for span in chosen),
         )
@@ -82,10 +82,11 @@ def _spans(holdout: HoldOut, terms: Terms, name: str, seed: int) -> list[Span]:
 
 
 def _with_context(example: FimExample, index: SnippetSource, terms: Terms) -> FimExample:
-    return replace(example, context=tuple(terms.with_snippets(_source(example), index).snippets))
+    return replace(example, context=tuple(terms.with_snippets(source_of(example), index).snippets))
 
 
-def _source(example: FimExample) -> Source:
+def source_of(example: FimExample) -> Source:
+    """An example as the document that a prompt is made for."""
     return Source(example.prefix, example.suffix, example.path, example.repository, example.context)
 
 

@@ -26,7 +26,7 @@ from .curation.ledger import Ledger
 from .evaluation.engines import shared_engine
 from .gate.judge import Trial, judge
 from .gate.report import GateReport, Limits
-from .gate.scoring import TimeBudget
+from .gate.timing import TimeBudget
 from .interruption import interruptible
 from .outlines.extraction_cache import ExtractionCache
 from .preparation import Known, Prepared, prepare
@@ -114,7 +114,7 @@ class TrainingRun:
                 config = msgspec.structs.replace(self.config, recipe=start.shortened(recipe))
                 job = Job(
                     run, store, base, prepared, config, machine, start, cancelled, clock, events,
-                    self.listener, begin,
+                    self.listener, self.limits, begin,
                 )  # fmt: skip
                 scale = make_candidate(job)
                 report = asyncio.run(self._judged(job, scale))

@@ -49,6 +49,9 @@ export const ROLLBACK_ADAPTER = "tenon.rollbackAdapter";
 /** (name): fetch a model if need be, and serve it. */
 export const CHOOSE_MODEL = "tenon.chooseModel";
 
+/** The editor's capability, in LSP's `experimental`: it shows Status.trainer itself. */
+export const SHOWS_TRAINER = "tenonShowsTrainer";
+
 export type State = "starting" | "downloading" | "ready" | "disabled" | "stopped" | "error";
 export type TrainerState =
   | "off"

@@ -14,11 +14,12 @@ import {
   TransportKind,
   type Middleware,
   type ServerOptions,
+  type StaticFeature,
 } from "vscode-languageclient/node";
 import type { Connection } from "./connection";
 import { Crashes } from "./crashes";
 import { Latest } from "./latest";
-import { STATUS_DID_CHANGE, type Status } from "./protocol";
+import { SHOWS_TRAINER, STATUS_DID_CHANGE, type Status } from "./protocol";
 import { wireSettings } from "./settings";
 import type { ServerCommand } from "./setup";
 
@@ -135,6 +136,7 @@ export class Server implements Connection, vscode.Disposable {
       },
     });
     this.#client = client;
+    client.registerFeature(SHOWING_TRAINER);
     client.onNotification(STATUS_DID_CHANGE, (status: Status) => {
       if (this.#client === client) {
         this.listener.status(status);
@@ -215,6 +217,16 @@ class LastWords {
 function isNoProgram(error: unknown): boolean {
   return error instanceof Error && "code" in error && ["ENOENT", "EACCES", "ENOEXEC"].includes(String(error.code));
 }
+
+/** Says that the status bar shows runs, so that the server does not show them as well. */
+const SHOWING_TRAINER: StaticFeature = {
+  fillClientCapabilities: (capabilities) => {
+    capabilities.experimental = { ...(capabilities.experimental as object | undefined), [SHOWS_TRAINER]: true };
+  },
+  initialize: () => undefined,
+  getState: () => ({ kind: "static" }),
+  clear: () => undefined,
+};
 
 /** The settings of this window, as the server gets them. */
 export function settings(): Record<string, unknown> {

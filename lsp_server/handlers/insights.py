@@ -56,6 +56,8 @@ async def report(ls: "TenonServer", params: Any) -> Any:
     root = root_of(path, roots) or ls.session.root or next(iter(roots), None)
     if root is None:
         raise TenonError("no folder is open whose report could be shown; open one")
+    if ls.session.feedback is not None:
+        await ls.session.feedback.flush()
     return msgspec.to_builtins(Page(await _page(ls, root)))
 
 

@@ -9,6 +9,7 @@ from ..errors import AdapterError
 from ..store.adapters import AdapterRegistry, StoredAdapter
 from ..store.adapters.manifest import GATE
 from ..store.catalogue import STARTER
+from ..store.choosing import serving_store
 from ..store.feedback_summary import Feedback, read_feedback
 from ..store.models import ModelStore
 from ..store.paths import StorePaths
@@ -30,7 +31,8 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class Material:
     """``adapters`` and ``runs`` are oldest first; ``active`` is the id of the adapter that serves
-    (None: the base alone), ``trouble`` why that cannot be told.
+    (None: the base alone), ``trouble`` why that cannot be told. ``whose`` says whose the adapters
+    are, empty: the repository's own; runs and feedback always are.
     """
 
     repository: str
@@ -43,6 +45,7 @@ class Material:
     adapters: tuple[Judged, ...]
     runs: tuple[RunStory, ...]
     feedback: Feedback
+    whose: str = ""
 
     @property
     def serving(self) -> Judged | None:
@@ -55,7 +58,8 @@ def collect(paths: StorePaths, root: Path, now: datetime | None = None) -> Mater
     store = RepositoryStore.of(paths, root)
     models = ModelStore(paths)
     model = models.chosen() or STARTER
-    registry = AdapterRegistry(store)
+    serving = serving_store(paths, root)
+    registry = AdapterRegistry(serving.store)
     active, trouble = None, ""
     try:
         active = registry.active_id()
@@ -75,4 +79,5 @@ def collect(paths: StorePaths, root: Path, now: datetime | None = None) -> Mater
         ),
         runs=tuple(story_of(run) for run in reversed(RunStore(store).all())),
         feedback=read_feedback(paths.feedback, store.folder.name),
+        whose=serving.reason,
     )

@@ -13,6 +13,8 @@ def summary(material: Material) -> list[str]:
         lines.append(f"model      not installed: `tenon models pull {material.model}` fetches it")
     promoted = sum(judged.adapter.verdict == PROMOTED for judged in material.adapters)
     lines.append(f"adapters   {len(material.adapters)}, of which {promoted} promoted")
+    if material.whose:
+        lines.append(f"           those {material.whose}")
     if judged := material.serving:
         lines.append(f"gain       {signed(judged.adapter.gate.gain)} nats per token")
     lines.append(f"runs       {len(material.runs)}")

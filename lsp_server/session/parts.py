@@ -49,7 +49,7 @@ class Learners(Protocol):
 
 
 class Recorder(Protocol):
-    """What a session, and who asks it, needs of a ``FeedbackRecorder``; nothing of it waits."""
+    """What a session, and who asks it, needs of a ``FeedbackRecorder``; only ``flush`` waits."""
 
     enabled: bool
 
@@ -58,3 +58,4 @@ class Recorder(Protocol):
     ) -> None: ...
     def accepted(self, identifier: str) -> None: ...
     def event(self, event: Event) -> None: ...
+    async def flush(self) -> None: ...

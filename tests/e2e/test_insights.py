@@ -97,6 +97,20 @@ async def test_a_report_is_one_page(home, workspace):
         assert "<script" not in html
 
 
+async def test_a_report_has_what_was_accepted_a_moment_ago(home, workspace):
+    async with editor(home, workspace) as session:
+        await session.ready()
+        uri = session.open(DOCUMENT)
+        [item] = await session.complete(uri, 5, 12, automatic=True)
+        [identifier] = item.command.arguments
+        event = {"id": identifier, "kind": "shown", "inferred": True}
+        session.client.protocol.notify(protocol.EVENT, event)
+        accept = types.ExecuteCommandParams(item.command.command, item.command.arguments)
+        await session.client.workspace_execute_command_async(accept)
+        html = field(await ask(session, protocol.REPORT, {"uri": uri}), "html")
+        assert "nothing shown yet" not in html
+
+
 async def test_diagnostics_hold_no_source(home, workspace):
     async with editor(home, workspace) as session:
         await session.ready()

@@ -31,7 +31,7 @@ from tests.git_repositories import Repository
 from tests.small_projects import NEWER, small_project, source
 from tests.starter import install
 from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
-from training import questions
+from training import preparation, questions
 from training import run as run_module
 from training.data.dataset import SampleMix
 from training.gate.judge import judge
@@ -64,6 +64,7 @@ async def small_engine(home: StorePaths, monkeypatch: pytest.MonkeyPatch) -> Non
     """Short prompts and few questions, so that a run takes seconds; all find this engine."""
     monkeypatch.setenv("TENON_HOME", str(home.root))
     monkeypatch.setattr(questions, "VALIDATION_SPANS", 4)
+    monkeypatch.setattr(preparation, "GENERAL_CHOOSING", 4)
     monkeypatch.setattr(questions, "SPANS_PER_KIND", 12)
     await find_or_start(home, EngineOptions(context=512))
 
@@ -125,7 +126,9 @@ def test_what_is_promoted_serves(home, project, monkeypatch):
     outcome = TrainingRun(project.root, home, CONFIG, gate_seconds=10).execute()
     assert outcome.report.sweep is not None
     events = list(Run(outcome.run).read_events())
-    assert {event["kind"] for event in events} == {"stage", "material", "start", "step", "verdict"}
+    assert {event["kind"] for event in events} == {
+        "stage", "material", "start", "step", "scale", "verdict"
+    }  # fmt: skip
     assert [event["step"] for event in events if event["kind"] == "step"] == [0, 2]
     assert not (outcome.run / "checkpoints").exists()
     assert not (outcome.run / "candidate").exists()

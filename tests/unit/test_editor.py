@@ -38,6 +38,22 @@ class FakeServer:
         return types.MessageActionItem(self.answer) if self.answer else None
 
 
+@pytest.mark.parametrize(
+    ("said", "shows"),
+    [
+        (None, False),
+        ({}, False),
+        ({"tenonShowsTrainer": True}, True),
+        ({"tenonShowsTrainer": 1}, False),
+        ("odd", False),
+    ],
+)
+def test_an_editor_says_whether_it_shows_runs_itself(said, shows):
+    server = FakeServer()
+    server.client_capabilities.experimental = said
+    assert LspEditor(server).shows_trainer is shows
+
+
 async def test_progress_is_shown_in_steps_of_a_percent_and_ended():
     server = FakeServer()
     async with LspEditor(server).progress("downloading") as progress:

@@ -53,6 +53,17 @@ async def test_a_batch_is_written_without_being_asked(paths, monkeypatch):
     await recorder.aclose()
 
 
+async def test_what_is_asked_for_is_written_at_once(paths):
+    recorder = FeedbackRecorder(paths)
+    recorder.offered("a", ANSWER, "", "python")
+    recorder.accepted("a")
+    await recorder.flush()
+    assert (len(rows(paths, "suggestions")), len(rows(paths, "events"))) == (1, 1)
+    recorder.offered("b", ANSWER, "", "python")
+    await asyncio.gather(recorder.flush(), recorder.aclose())
+    assert len(rows(paths, "suggestions")) == 2
+
+
 async def test_nothing_is_written_where_the_user_said_no(paths):
     recorder = FeedbackRecorder(paths)
     recorder.enabled = False

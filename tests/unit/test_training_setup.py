@@ -5,7 +5,7 @@ import pytest
 
 from lsp_server.errors import TenonError
 from lsp_server.store.paths import StorePaths
-from lsp_server.training_setup import TrainingSetup, missing_packages
+from lsp_server.training_setup import TrainingSetup
 
 INSTALLER = """
 import sys, time
@@ -57,8 +57,3 @@ async def test_an_installer_that_is_not_there_is_told(tmp_path):
     absent = TrainingSetup(StorePaths(tmp_path), command=[str(tmp_path / "none")])
     with pytest.raises(TenonError, match="could not be started"):
         await absent.install(lambda _: None)
-
-
-def test_what_is_missing_is_named(monkeypatch):
-    monkeypatch.setattr("lsp_server.training_setup.NEEDED", ("json", "no_such_package"))
-    assert missing_packages() == ["no_such_package"]

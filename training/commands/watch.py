@@ -22,9 +22,10 @@ from lsp_server.trainer_messages import NOT_NOW, Schedule, TrainerReport, decode
 
 from ..running.yielding import give_way, half_of_the_cores
 from ..watching.bursts import Changed
+from ..watching.messages import EndOfOrders
 from ..watching.scanning import scan
 from ..watching.surroundings import Surroundings
-from ..watching.watcher import EndOfOrders, Watcher
+from ..watching.watcher import Watcher
 
 _log = logging.getLogger(__name__)
 EPILOG = """An editor starts it, writes orders to its standard input and reads reports, one JSON

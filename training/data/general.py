@@ -1,7 +1,8 @@
 """Code of nobody's repository: what an adapter is kept from forgetting, and is asked for it.
 
 Python's own standard library lies on every machine that trains, and its licence lets it be learnt
-from. Every second module is replayed; the others are the gate's.
+from. Every second module is replayed; of the others one in four chooses an adapter's scale, and the
+rest are the gate's.
 """
 
 import hashlib
@@ -20,8 +21,10 @@ from .spans import Middle, choose
 
 NAME = "cpython"
 MOST_CHARACTERS = 60_000
+CHOOSING = 4
+"""Of the modules that are not replayed, one in so many chooses the scale."""
 ASKED = {"line_end": 1.0, "line": 1.0}
-"""Kinds of middles that the gate asks for."""
+"""Kinds of middles that are asked for."""
 
 
 def library_files(folder: Path | None = None) -> Iterator[RepositoryFile]:
@@ -46,9 +49,19 @@ def replayed(folder: Path | None = None) -> Codebase | None:
 
 
 def asked(count: int, seed: int, folder: Path | None = None) -> list[tuple[FimExample, str]]:
-    """At most ``count`` different holes in modules that are never replayed, with their kinds."""
-    random = Random(seed)
+    """At most ``count`` different holes for the gate, with their kinds; in modules of its own."""
     files = list(library_files(folder))[1::2]
+    del files[CHOOSING - 1 :: CHOOSING]
+    return _holes(files, count, Random(seed))
+
+
+def choosing(count: int, seed: int, folder: Path | None = None) -> list[FimExample]:
+    """As many for choosing a scale, in modules that are neither replayed nor the gate's."""
+    files = list(library_files(folder))[1::2][CHOOSING - 1 :: CHOOSING]
+    return [example for example, _ in _holes(files, count, Random(seed))]
+
+
+def _holes(files: list[RepositoryFile], count: int, random: Random) -> list[tuple[FimExample, str]]:
     random.shuffle(files)
     found: dict[str, tuple[FimExample, str]] = {}
     each = -(-count // max(1, len(files)))

@@ -14,17 +14,16 @@ from ..evaluation.metrics import Answer, edit_similarity, exact
 from .gate import SCALES, AnswerFigures, PairedAnswers, PairedNll, decide, sweep_scales
 from .report import BASE, CURRENT, GateReport, Limits, arm_name
 from .scoring import (
-    NO_END,
     AdapterAt,
     Span,
     SpanAnswers,
     SpanScores,
-    TimeBudget,
     fair_order,
     generate,
     loaded_arms,
     score,
 )
+from .timing import NO_END, TimeBudget
 
 NEWER, GENERAL, ANSWERS = "newer code", "general code", "answers"
 """The steps of a trial."""

@@ -4,16 +4,16 @@ An arm is the base, or a loaded adapter at a scale. The prompts are those that s
 the caller gives the budgets that serve, and the spans bring their cross-file snippets.
 """
 
+import contextlib
 import random
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lsp_server.engine.client import HttpEngine
 from lsp_server.prompt.assemble import Prompt, Source
@@ -25,6 +25,7 @@ from ..evaluation.engines import loaded_adapter
 from ..evaluation.examples import FimExample
 from ..evaluation.metrics import Answer
 from .report import BASE
+from .timing import NO_END, Deadline, OutOfTimeError, TimeBudget
 
 CACHE_KEY = "tenon-gate"
 """One sequence for all: background work has no more."""
@@ -36,7 +37,6 @@ against 1.70 s of a busy core per span and arm. The first block tells how many f
 """
 Progress = Callable[[int, int], None]
 """Called with (spans done, spans in all); of a block, a span is a share of its questions."""
-Clock = Callable[[], float]
 Told = TypeVar("Told")
 
 
@@ -89,17 +89,6 @@ class AdapterAt:
     scale: float
 
 
-@dataclass(frozen=True, slots=True)
-class TimeBudget:
-    """Seconds from now on by ``clock``; None is without end."""
-
-    seconds: float | None = None
-    clock: Clock = time.monotonic
-
-
-NO_END = TimeBudget()
-
-
 @asynccontextmanager
 async def loaded_arms(
     engine: HttpEngine, adapters: Sequence[AdapterAt]
@@ -146,8 +135,8 @@ async def score(
     """Teacher-forced: what each arm gives the true middles and the token that ends them, ``end``
     (:attr:`training.data.terms.Terms.end`), in the order given.
 
-    Ends when the time is up; a span counts only with all of its arms. Left out are middles that do
-    not fit the context. Raises ``EngineError``.
+    Ends when the time is up, at a question; a span counts only with all of its arms. Left out are
+    middles that do not fit the context. Raises ``EngineError``.
     """
     asking = _Asking(Asker(engine, CACHE_KEY), (await engine.info()).fim, budget)
 
@@ -199,41 +188,42 @@ class _Asking:
         self,
         spans: Sequence[Span],
         arms: Sequence[Arm],
-        ask: Callable[[Span, Prompt, Arm], Awaitable[Told]],
+        ask: Callable[[Span, Prompt, Arm], Coroutine[Any, Any, Told]],
         within: TimeBudget,
         progress: Progress | None,
     ) -> list[tuple[Span, dict[str, Told]]]:
-        """Ask for spans, block by block, for as long as another block fits into the time."""
-        started, size = within.clock(), FIRST_BLOCK
+        """Ask for spans, block by block, for as long as another block fits into the time; of one
+        that it turns out not to fit, what has every arm.
+        """
+        deadline, done = Deadline(within), 0
         found: list[tuple[Span, dict[str, Told]]] = []
-        while len(found) < len(spans):
-            if within.seconds is not None:
-                spent = within.clock() - started
-                left = within.seconds - spent
-                size = min(size, int(left * len(found) / spent)) if found and spent > 0 else size
-                if left <= 0 or not size:
-                    break
-            block = spans[len(found) : len(found) + size]
-            tell = partial(_tell, progress, len(found), len(arms), len(spans))
-            told = await self._block(block, arms, ask, tell)
-            found += zip(block, told, strict=True)
-            size = BLOCK
+        while size := deadline.fitting(BLOCK if done else FIRST_BLOCK, done):
+            block = spans[done : done + size]
+            tell = partial(_tell, progress, done, len(arms), len(spans))
+            told = await self._block(block, arms, ask, deadline, tell)
+            of_block = zip(block, told, strict=True)
+            found += [(span, by_arm) for span, by_arm in of_block if len(by_arm) == len(arms)]
+            done += size
+            if done >= len(spans) or deadline.is_over:
+                break
         return found
 
     async def _block(
         self,
         block: Sequence[Span],
         arms: Sequence[Arm],
-        ask: Callable[[Span, Prompt, Arm], Awaitable[Told]],
+        ask: Callable[[Span, Prompt, Arm], Coroutine[Any, Any, Told]],
+        deadline: Deadline,
         tell: Callable[[int], None],
     ) -> list[dict[str, Told]]:
         """Arm by arm, neighbours that begin alike after each other: see ``BLOCK``."""
-        prompts = [await self._prompt(span.example) for span in block]
         found: list[dict[str, Told]] = [{} for _ in block]
         order = sorted(range(len(block)), key=lambda number: self._reading_order(block[number]))
-        for number, (arm, at) in enumerate(product(arms, order), 1):
-            found[at][arm.name] = await ask(block[at], prompts[at], arm)
-            tell(number)
+        with contextlib.suppress(OutOfTimeError):
+            prompts = [await deadline.bound(self._prompt(span.example)) for span in block]
+            for number, (arm, at) in enumerate(product(arms, order), 1):
+                found[at][arm.name] = await deadline.bound(ask(block[at], prompts[at], arm))
+                tell(number)
         return found
 
     async def _prompt(self, example: FimExample) -> Prompt:

@@ -27,7 +27,8 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     rate rises over ``warmup`` (a share of the run), then falls as a cosine to ``final_rate`` of
     itself. ``prompt_weight`` is what a token of the prompt counts in the loss
     beside 1 for a token of the answer. ``patience``: measurements of the held-out loss without a
-    better one before the run stops. Seconds and steps of 0 are no limit.
+    better one before the run stops. A run is saved when it is measured (``measures`` times), and
+    every ``checkpoint_seconds``. Seconds and steps of 0 are no limit.
 
     A run that starts from the adapter that serves makes ``warm_passes``; every ``scratch_every``-th
     run starts from scratch (1: each; at most as many as there are runs kept).

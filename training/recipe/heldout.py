@@ -1,8 +1,9 @@
-"""What is never learned from: its loss chooses the weights that are kept."""
+"""What is never learned from: it chooses the weights that are kept, and how strongly they serve."""
 
 import math
 from collections.abc import Sequence
 
+import torch
 from accelerate.utils import reduce
 from peft import PeftModel
 
@@ -33,6 +34,32 @@ class HeldOut:
         """
         sums = self._trainee.measured(self._batches).float().to(self._trainee.device)
         total, count = reduce(sums, "sum").tolist()
+        return float(total / max(count, 1.0))
+
+
+class Remembered:
+    """A material's general samples, each by itself, as the gate counts spans; cut once."""
+
+    def __init__(self, trainee: Trainee, material: Material, config: RecipeConfig) -> None:
+        processes = trainee.processes
+        mine = material.general[processes.process_index :: processes.num_processes]
+        self._trainee = trainee
+        pieces = PieceIndex(material.pieces)
+        self._each = [
+            list(trainee.cut([it], config.micro_tokens, prompt_weight=0.0, pieces=pieces))
+            for it in mine
+        ]
+
+    def loss_at(self, scale: float) -> float:
+        """Mean over all processes' samples of their answers' nats per token, with the adapter at
+        that strength.
+        """
+        sums = torch.zeros(2, dtype=torch.float64)
+        with self._trainee.at(scale):
+            for batches in self._each:
+                total, count = self._trainee.measured(batches)
+                sums += torch.stack([total / count, torch.ones_like(count)])
+        total, count = reduce(sums.float().to(self._trainee.device), "sum").tolist()
         return float(total / max(count, 1.0))
 
 

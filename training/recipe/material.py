@@ -35,14 +35,16 @@ class TrainingEvent:
 class Material:
     """What a run learns from: ``samples(start, step)`` are endless, ``pass_size`` of them a pass.
 
-    ``unlearned`` are the control tokens that only a prompt holds, ``pieces`` the bytes of every
-    token, by which healing chooses. ``identity`` tells this material and base from any other, so
-    that no run goes on from another's checkpoint.
+    ``heldout`` chooses the weights that are kept; ``general`` is code of nobody's repository, which
+    an adapter must not forget, and chooses its strength. ``unlearned`` are the control tokens that
+    only a prompt holds, ``pieces`` the bytes of every token, by which healing chooses. ``identity``
+    tells this material and base from any other, so that no run goes on from another's checkpoint.
     """
 
     samples: Callable[[int, int], Iterator[Sample]]
     pass_size: int
     heldout: Sequence[Sample] = ()
+    general: Sequence[Sample] = ()
     unlearned: frozenset[int] = frozenset()
     pieces: Sequence[bytes] = ()
     identity: str = ""

@@ -17,7 +17,7 @@ from . import checkpoints
 from .batching import GRAIN
 from .checkpoints import Checkpoint, Progress
 from .config import RecipeConfig
-from .heldout import HeldOut, losses_at
+from .heldout import HeldOut, Remembered, losses_at
 from .material import Material, TrainingCancelledError, TrainingEvent, Watcher
 from .optimisation import average_gradients, optimizer_of, schedule
 from .trainee import Trainee
@@ -25,6 +25,7 @@ from .trainee import Trainee
 __all__ = [
     "GRAIN",
     "Material",
+    "Remembered",
     "TrainingCancelledError",
     "TrainingEvent",
     "Watcher",
@@ -56,7 +57,6 @@ def train(trainee: Trainee, material: Material, config: RecipeConfig, watcher: W
     except TrainingCancelledError:
         training.save()
         raise
-    training.save()
     training.keep_best()
     return training.progress
 
@@ -190,19 +190,18 @@ class _Training:
         return int(self.done * self.config.measures + 1e-9)
 
     def measure(self) -> None:
-        """Tell how it goes, and keep the weights if they are the best so far."""
+        """Keep the weights if they are the best so far, save the run, and tell how it goes."""
         self.progress.measured = self._marks
         now = self.heldout.loss() if self.material.heldout else None
         loss, answers = reduce(self.sums, "sum").tolist()
         self.sums.zero_()
-        self._tell(loss / answers if answers else math.nan, now)
-        if now is None:
-            return
-        if now < self.progress.best:
+        if now is not None and now < self.progress.best:
             self.progress.best, self.progress.worse = now, 0
             _copy(self.parameters, self.best)
-        else:
+        elif now is not None:
             self.progress.worse += 1
+        self.save()
+        self._tell(loss / answers if answers else math.nan, now)
 
     def save_if_due(self) -> None:
         if self.clock() - self.saved >= self.config.checkpoint_seconds:

@@ -10,16 +10,22 @@ from lsp_server.store.adapters.manifest import PEFT
 from ..adapter.export import export_lora
 from ..base.loading import load_base
 from ..holdout.learnt import learnt_lines, save_learnt
-from ..recipe.recipe import TrainingEvent, Watcher, losses_at, steps_of, train
+from ..recipe.recipe import (
+    Material,
+    Remembered,
+    TrainingEvent,
+    Watcher,
+    losses_at,
+    steps_of,
+    train,
+)
 from ..recipe.trainee import Trainee, with_adapter
 from ..recipe.warm import take_over
 from .job import Job
 from .memory import check_memory
 from .resuming import checkpoint_of
+from .scale import WEAKER, choose_scale
 from .start import LEARNT
-
-SCALES = (0.5, 0.75, 1.0)
-"""What an adapter is tried at on the code that chose its checkpoint, which the gate never asks."""
 
 
 def make_candidate(job: Job) -> float:
@@ -61,7 +67,7 @@ def _trainee(job: Job) -> Trainee:
 
 
 def _train(job: Job, trainee: Trainee) -> float:
-    """Train, or go on; returns the scale at which validation code is likeliest."""
+    """Train, or go on; returns the scale that suits what was learnt."""
     recipe = job.config.recipe
     material = job.prepared.material(job.base.identity, job.start.id or "")
 
@@ -71,7 +77,22 @@ def _train(job: Job, trainee: Trainee) -> float:
 
     job.begin("training")
     checkpoint = checkpoint_of(job.run, job.runs)
-    train(trainee, material, recipe, Watcher(report, job.cancelled, checkpoint, job.clock))
+    done = train(trainee, material, recipe, Watcher(report, job.cancelled, checkpoint, job.clock))
     job.begin("choosing the adapter's scale")
-    losses = losses_at(SCALES, trainee, material, recipe)
-    return min(losses, key=losses.__getitem__)
+    return _scale(job, trainee, material, done.best)
+
+
+def _scale(job: Job, trainee: Trainee, material: Material, full: float) -> float:
+    """By validation code, which has the loss ``full`` at full strength, and by general code; the
+    gate asks neither.
+    """
+    recipe = job.config.recipe
+    losses = {1.0: full} | losses_at(WEAKER, trainee, material, recipe)
+    general = Remembered(trainee, material, recipe).loss_at if material.general else None
+    choice = choose_scale(losses, general, job.limits.general_rise)
+    by_scale = {
+        f"{scale:g}": {"heldout": losses.get(scale), "general_rise": choice.rises.get(scale)}
+        for scale in sorted({*losses, *choice.rises})
+    }
+    job.events.tell({"kind": "scale", "scale": choice.scale, "tried": by_scale})
+    return choice.scale

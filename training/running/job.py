@@ -10,6 +10,7 @@ from lsp_server.store.repositories import RepositoryStore
 from lsp_server.store.runs import EventLog, Run, RunStore
 
 from ..clock import ActiveClock
+from ..gate.report import Limits
 from ..interruption import Interruption
 from ..preparation import Prepared
 from ..recipe.config import TrainConfig
@@ -45,6 +46,7 @@ class Job:
     clock: ActiveClock
     events: EventLog
     listener: Listener
+    limits: Limits
     begin: Callable[[str], None]
 
     @property

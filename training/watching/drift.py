@@ -30,7 +30,8 @@ from lsp_server.store.walking import Found, walk
 
 from ..evaluation.asking import Asker
 from ..gate.report import GateReport
-from ..gate.scoring import CACHE_KEY, Arm, Span, TimeBudget, fair_order, score
+from ..gate.scoring import CACHE_KEY, Arm, Span, fair_order, score
+from ..gate.timing import TimeBudget
 from ..holdout.heldout_examples import held_out_examples
 from ..holdout.holdout import HoldOut
 from ..outlines.outline import outline

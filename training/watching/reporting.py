@@ -1,9 +1,11 @@
 """What is said of a trainer: pure, from what is known to a report for the editor."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from lsp_server.store.training_extra import to_install
 from lsp_server.trainer_messages import Schedule, TrainerReport, Verdict
 
 from .current_run import PAUSED
@@ -13,7 +15,7 @@ from .retrying import Retry
 @dataclass(frozen=True, slots=True)
 class Known:
     """``trouble`` is what keeps the trainer from working, ``notice`` what it works in spite of;
-    ``missing`` names a package that training needs; ``waiting_for`` are the triggers' sentences;
+    ``missing`` names packages that training needs; ``waiting_for`` are the triggers' sentences;
     ``counted`` is whether ``pending`` was counted since the watcher began.
     """
 
@@ -25,7 +27,7 @@ class Known:
     now: float
     trouble: str = ""
     notice: str = ""
-    missing: str = ""
+    missing: Sequence[str] = ()
     counted: bool = True
     paused: bool = False
     wanted: bool = False
@@ -51,11 +53,7 @@ def _of(known: Known) -> TrainerReport:
     if known.schedule.mode == "off":
         return TrainerReport("off", "training is off; `tenon.training` turns it on")
     if known.missing:
-        return TrainerReport(
-            "unavailable",
-            f"training needs {known.missing}, which is not installed: run `tenon setup train`, or "
-            "the command Set Up Training of your editor",
-        )
+        return TrainerReport("unavailable", to_install(known.missing))
     if known.paused:
         return TrainerReport("paused", PAUSED["user"], paused_by="user")
     return _between_runs(known)

@@ -5,13 +5,9 @@ still as soon as somebody types. What takes long is the worker's.
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
-from lsp_server.errors import SettingsError
-from lsp_server.store.rules import Rules
-from lsp_server.store.training_rules import TrainingRules
 from lsp_server.trainer_messages import (
     Cancel,
     Order,
@@ -23,15 +19,17 @@ from lsp_server.trainer_messages import (
     Typing,
 )
 
-from .bursts import Burst, Changed
+from .bursts import Changed
 from .drift_scores import drift_of, together
+from .following import OBSERVED, Following
 from .looking import COUNTED, DRIFTED, Looking
 from .machine import MachineState
-from .observing import Observation
+from .messages import EndOfOrders, Message, Trouble
 from .processes import Ended, Said
 from .reporting import Known, report
 from .running import FINISHED, Running
 from .surroundings import Surroundings
+from .terms import TrainingTerms
 from .triggers import Facts, idle, waiting_for
 from .worker import Done, Worker
 
@@ -42,23 +40,6 @@ RESUME_SECONDS = 3.0
 """Without a keystroke before a run goes on."""
 FIRST_SCHEDULE_SECONDS = 5.0
 """For an editor to say how it wants things, before the defaults hold."""
-OBSERVED = "observed"
-"""The worker's name for beginning to follow the files; its result is the observation."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndOfOrders:
-    """Nobody will give an order any more: the watcher saves what there is, and ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that the user should know of, in a sentence."""
-
-    sentence: str
-
-
-Message = Order | Changed | Said | Ended | Done | EndOfOrders | Trouble
 
 
 class Watcher:
@@ -70,18 +51,17 @@ class Watcher:
         self._worker = Worker(self.inbox.put)
         self._running = Running(at, self._worker, self.inbox.put)
         self._looking = Looking(at, self._worker)
-        self._burst = Burst()
-        self._observation: Observation | None = None
-        self._given = self._schedule = Schedule()
-        self._rules = TrainingRules()
+        self._following = Following(at, self._worker, self.inbox.put)
+        self._terms = TrainingTerms(at.root)
         now = at.clock.monotonic()
         self._hears_from = now + FIRST_SCHEDULE_SECONDS
         self._typed: float | None = None
         self._active = now
-        self._machine, self._missing = MachineState(), ""
-        self._trouble = self._notice = self._faulty = ""
+        self._machine = MachineState()
+        self._missing: Sequence[str] = ()
+        self._trouble = self._notice = ""
         self._counted = False
-        self._leaving = self._observing = False
+        self._leaving = False
         self._told = TrainerReport("off")
         self._settle()
 
@@ -96,12 +76,12 @@ class Watcher:
                 pass
             self._tick()
             self._report()
-        self._stop_observing()
+        self._following.stop()
         self._running.save()
 
     def _rest(self) -> float:
         """Seconds until something is due by the clock."""
-        due = self._burst.due
+        due = self._following.due
         left = TICK_SECONDS if due is None else due - self._at.clock.monotonic()
         return min(TICK_SECONDS, max(0.0, left))
 
@@ -118,7 +98,7 @@ class Watcher:
             case Ended():
                 running.ended(message, now)
             case Changed():
-                self._burst.add(message, now)
+                self._following.changed(message, now)
                 self._active = now
             case Done():
                 self._done(message)
@@ -146,8 +126,8 @@ class Watcher:
             case Pause() | Resume():
                 running.remember(paused=isinstance(order, Pause))
             case Schedule():
-                self._given, self._hears_from = order, now
-                self._settle()
+                self._hears_from = now
+                self._settle(order)
 
     def _done(self, done: Done) -> None:
         if done.name in {COUNTED, FINISHED}:
@@ -163,10 +143,7 @@ class Watcher:
                     self._running.retry.changed()
                 self._running.remember(pending=done.result)
         elif done.name == OBSERVED:
-            self._observing = False
-            if isinstance(done.error, Exception):
-                self._trouble = f"the repository cannot be watched: {done.error}"
-            self._observation = done.result
+            self._trouble = self._following.begun(done) or self._trouble
         elif done.name == DRIFTED and done.result is not None:
             self._running.remember(drift=together(self._running.memory.drift, done.result))
 
@@ -199,42 +176,26 @@ class Watcher:
     def _watch(self, now: float) -> None:
         """Follow the repository's files, unless training is off."""
         if self._schedule.mode == "off":
-            self._stop_observing()
-        elif self._observation is None and not self._observing:
-            self._observing, self._notice = True, ""
-            self._worker.submit(OBSERVED, self._observe)
+            self._following.stop()
+        elif not self._following.goes_on:
+            self._notice = ""
+            self._following.begin()
             self._looking.count(Changed())
-        elif not self._looking.busy and (changed := self._burst.take(now)):
+        elif not self._looking.busy and (changed := self._following.take(now)):
             if changed.rules:
                 self._settle()
-                self._stop_observing()  # and begin again, with a count of everything
+                self._following.stop()  # and begin again, with a count of everything
             else:
                 self._looking.count(changed)
 
-    def _observe(self) -> Observation:
-        """In the worker: it reads the names of all folders."""
-        try:
-            rules = Rules.of(self._at.root)
-        except SettingsError:
-            rules = Rules()  # the count says what is wrong with the file
-        return self._at.observe(
-            self._at.root, rules, self.inbox.put, lambda said: self.inbox.put(Trouble(said))
-        )
-
-    def _stop_observing(self) -> None:
-        if self._observation:
-            self._observation.stop()
-        self._observation = None
-
-    def _settle(self) -> None:
-        """What holds now: the editor's settings, and tenon.toml before them."""
-        self._faulty = ""
-        try:
-            self._rules = TrainingRules.of(self._at.root)
-        except SettingsError as error:
-            self._rules, self._faulty = TrainingRules(), str(error)
-        self._schedule = self._rules.over(self._given)
+    def _settle(self, given: Schedule | None = None) -> None:
+        """Look anew at what holds, and at what is installed."""
+        self._terms.settle(given)
         self._missing = self._at.missing()
+
+    @property
+    def _schedule(self) -> Schedule:
+        return self._terms.schedule
 
     def _between_runs(self, now: float) -> None:
         running, schedule = self._running, self._schedule
@@ -253,7 +214,7 @@ class Watcher:
 
     def _begin(self, now: float) -> None:
         try:
-            self._running.begin(self._rules)
+            self._running.begin(self._terms.rules)
         except OSError as error:
             self._running.retry.failed(f"training could not be started: {error}", now)
 
@@ -275,7 +236,7 @@ class Watcher:
 
     def _root_is_gone(self, now: float) -> None:
         self._trouble = f"{self._at.root} is gone; bring it back, or close it"
-        self._stop_observing()
+        self._following.stop()
         if self._running.run and self._running.run.own:
             self._running.run.end(now)
 
@@ -302,7 +263,7 @@ class Watcher:
                 retry=running.retry,
                 now=now,
                 trouble=self._trouble,
-                notice=self._faulty or self._notice,
+                notice=self._terms.faulty or self._notice,
                 missing=self._missing,
                 counted=self._counted,
                 paused=memory.paused,

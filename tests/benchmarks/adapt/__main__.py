@@ -30,12 +30,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--bench", type=Path, default=Path("../shared/bench"))
     parser.add_argument("--places", type=int, default=0, help="only so many per repository")
     parser.add_argument("--only", default="", help="one repository: run a process for each at once")
+    parser.add_argument("--laid-out", type=Path, help="file to keep the prompts in, for all runs")
+    parser.add_argument("--kept", type=Path, help="folder for the adapters of arms with controls")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args(argv)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     arms = read_arms(options.arms_file)
-    bench = Bench.read(options.base, options.bench, options.places, options.only)
-    lab = Lab(bench, options.out, options.device, options.only)
+    bench = Bench.read(options.base, options.bench, options.places, options.only, options.laid_out)
+    lab = Lab(bench, options.out, options.device, options.only, options.kept)
     for name in options.arms or arms:
         lab.run(name, arms[name])
     return 0

@@ -1,9 +1,8 @@
 """Trains arm after arm over one base, and asks every adapter for newer code."""
 
 import json
-import os
+import pickle
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -12,6 +11,7 @@ from pathlib import Path
 from lsp_server.errors import SettingsError
 from lsp_server.prompt.formats import FORMATS
 from lsp_server.prompt.window import Budget
+from training.adapter.export import export_lora
 from training.base.loading import load_base
 from training.base.tokenizer import TextTokenizer
 from training.data import general
@@ -24,6 +24,7 @@ from training.recipe.trainee import Trainee, reset, with_adapter
 
 from . import infilling
 from .arms import Arm
+from .making import WORKERS, Made
 from .measure import Scored, score
 from .splits import Split, asked, codebase, read_split
 
@@ -31,7 +32,6 @@ FIM = FORMATS["tenon-starter"]
 BUDGET = Budget(prefix=640, suffix=160, output=96, snippets=384)
 """What serving grants at some 1,000 tokens a second."""
 END = "<|endoftext|>"
-WORKERS = max(1, (os.cpu_count() or 2) - 1)
 BASE = "base"
 
 
@@ -51,10 +51,13 @@ class Bench:
         return self.splits[(self.splits.index(split) + 1) % len(self.splits)]
 
     @classmethod
-    def read(cls, base: Path, folder: Path, most: int, only: str = "") -> "Bench":
+    def read(
+        cls, base: Path, folder: Path, most: int = 0, only: str = "", laid_out: Path | None = None
+    ) -> "Bench":
         """Read all data, lay out the prompts; ``most`` places of each repository (0: all).
 
-        With ``only``, of that repository and its control.
+        With ``only``, of that repository and its control. Prompts are kept in the file ``laid_out``
+        and read from it, so that several processes need not each lay them out.
         """
         tokenizer = TextTokenizer.read(base)
         terms = Terms(FIM, tokenizer, BUDGET, tokenizer.ids[END])
@@ -64,26 +67,42 @@ class Bench:
         if only and number is None:
             raise SettingsError(f"there is no {only} among {[it.name for it in splits]}")
         asking = splits if number is None else [splits[number], splits[(number + 1) % len(splits)]]
-        with ProcessPoolExecutor(WORKERS, mp_context=get_context("fork")) as pool:
-            waiting = {
-                (split.name, context): pool.submit(asked, split, terms, context=context)
-                for context in (True, False)
-                for split in asking
-            }
-            questions = {key: future.result() for key, future in waiting.items()}
-        questions[infilling.NAME, False] = infilling.questions(folder, terms)
+        if laid_out is not None and laid_out.exists():
+            found = pickle.loads(laid_out.read_bytes())  # written below
+            names = {split.name for split in asking} | {infilling.NAME}
+            questions = {key: asked for key, asked in found.items() if key[0] in names}
+        else:
+            questions = _laid_out(asking, terms)
+            questions[infilling.NAME, False] = infilling.questions(folder, terms)
+            if laid_out is not None:
+                laid_out.write_bytes(pickle.dumps(questions))
         codebases = {split.name: codebase(split.name, split.training) for split in splits}
         return cls(base, splits, codebases, general.replayed(), questions, terms)
 
 
+def _laid_out(splits: list[Split], terms: Terms) -> dict[tuple[str, bool], list[Sample]]:
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("fork")) as pool:
+        waiting = {
+            (split.name, context): pool.submit(asked, split, terms, context=context)
+            for context in (True, False)
+            for split in splits
+        }
+        return {key: future.result() for key, future in waiting.items()}
+
+
 @dataclass(slots=True)
 class Lab:
-    """One model at a time; it is made anew only where an arm asks for another shape."""
+    """One model at a time; it is made anew only where an arm asks for another shape.
+
+    Adapters of arms with ``controls`` are kept in the folder ``kept``, as llama.cpp serves them.
+    """
 
     bench: Bench
     out: Path
     device: str
     only: str = ""
+    kept: Path | None = None
+    made: Made = field(default_factory=Made)
     started: float = field(default_factory=time.monotonic)
     _trainee: Trainee | None = None
     _shape: tuple[object, ...] = ()
@@ -99,16 +118,25 @@ class Lab:
             others = [it for it in splits if it is not split] if arm.warm else []
             for other in (*others, split):
                 self._learn(name, arm, trainee, self.bench.codebases[other.name])
-            self._ask(name, trainee, split.name, (split.name, True))
+            for scale in arm.scales:
+                with trainee.at(scale):
+                    self._ask(at_scale(name, scale), trainee, split.name, (split.name, True))
             if arm.controls:
-                stranger = self.bench.stranger(split).name
-                for question in (
-                    (split.name, False),
-                    (stranger, True),
-                    (stranger, False),
-                    (infilling.NAME, False),
-                ):
-                    self._ask(name, trainee, split.name, question)
+                self._control(name, arm, trainee, split)
+
+    def _control(self, name: str, arm: Arm, trainee: Trainee, split: Split) -> None:
+        """Ask an adapter what it must not be better at, and keep it."""
+        if self.kept is not None:
+            export_lora(trainee.model, self.bench.base, self.kept / f"{name}-{split.name}.gguf")
+        stranger, scale = self.bench.stranger(split).name, arm.scales[-1]
+        with trainee.at(scale):
+            for question in (
+                (split.name, False),
+                (stranger, True),
+                (stranger, False),
+                (infilling.NAME, False),
+            ):
+                self._ask(at_scale(name, scale), trainee, split.name, question)
 
     def _ready(self, arm: Arm) -> Trainee:
         config = arm.recipe_config
@@ -118,9 +146,18 @@ class Lab:
             base = load_base(self.bench.base, arm.base, self.device)
             self._trainee, self._shape = Trainee(with_adapter(base, config)), shape
             if first:  # an adapter that was never trained changes nothing
+                known = self._known()
                 for question in self.bench.questions:
-                    self._ask(BASE, self._trainee, "", question)
+                    if question not in known:
+                        self._ask(BASE, self._trainee, "", question)
         return self._trainee
+
+    def _known(self) -> set[tuple[str, bool]]:
+        """What the base was asked by an earlier run that wrote to the same file."""
+        if not self.out.exists():
+            return set()
+        rows = map(json.loads, self.out.read_text(encoding="utf-8").splitlines())
+        return {(row["target"], row["context"]) for row in rows if row["arm"] == BASE}
 
     def _learn(self, name: str, arm: Arm, trainee: Trainee, files: Codebase) -> None:
         if arm.share < 1:
@@ -129,8 +166,9 @@ class Lab:
         dataset = Dataset(files, self.bench.general, arm.sample_mix, self.bench.terms, config.seed)
         count = round(config.passes * dataset.pass_size) + config.step_samples
         events: list[TrainingEvent] = []
+        drawn = files.name, arm.share, repr(arm.sample_mix), config.seed
         material = Material(
-            samples=lambda _start, _step: made(dataset, count),
+            samples=lambda _start, _step: self.made.first(count, drawn, lambda: dataset),
             pass_size=dataset.pass_size,
             unlearned=frozenset(unlearned(dataset)),
         )
@@ -148,7 +186,8 @@ class Lab:
         entry = {
             "arm": arm, "adapter": adapter, "target": target, "context": context,
             "places": [
-                [round(it.nll, 4), it.tokens, int(it.exact), int(it.first_line)] for it in results
+                [round(it.nll, 4), it.tokens, int(it.exact), int(it.first_line), round(it.end, 4)]
+                for it in results
             ],
         }  # fmt: skip
         with self.out.open("a", encoding="utf-8") as file:
@@ -159,20 +198,9 @@ class Lab:
         print(f"{time.monotonic() - self.started:5.0f} s  {text}", flush=True)
 
 
-_DATASET: Dataset | None = None
-
-
-def made(dataset: Dataset, count: int) -> Iterator[Sample]:
-    """``dataset``'s first samples, made by forked processes: sample i is a function of i alone."""
-    global _DATASET  # noqa: PLW0603 - what the forked processes inherit
-    _DATASET = dataset
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("fork")) as pool:
-        yield from pool.map(_sample, range(count), chunksize=16)
-
-
-def _sample(number: int) -> Sample:
-    assert _DATASET is not None
-    return _DATASET.sample(number)
+def at_scale(arm: str, scale: float) -> str:
+    """What an arm is called in the results, as so much of itself."""
+    return arm if scale == 1 else f"{arm} x {scale}"
 
 
 def replace_files(files: Codebase, share: float) -> Codebase:

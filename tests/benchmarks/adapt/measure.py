@@ -23,10 +23,12 @@ MOST_TOKENS = {"cuda": 65_536, "cpu": 4_096}
 class Scored:
     """One place: sum of its answer's cross entropies (nats, its end included), tokens, matches.
 
-    ``exact`` is the whole answer and its end, ``first_line`` only that line.
+    ``end`` is the last token's part of it, which tells that the answer stops here. ``exact`` is the
+    whole answer and its end, ``first_line`` only that line.
     """
 
     nll: float
+    end: float
     tokens: int
     exact: bool
     first_line: bool
@@ -67,7 +69,7 @@ def _scored(
     likeliest = [*healed, *likeliest[len(healed) :]]
     exact = likeliest == truth
     first = exact or _line_right(truth, likeliest, tokenizer)
-    return Scored(float(losses.sum()), len(truth), exact, first)
+    return Scored(float(losses.sum()), float(losses[-1]), len(truth), exact, first)
 
 
 def _healed(owed: bytes, truth: list[int], logits: Tensor, tokenizer: Tokenizer) -> list[int]:

@@ -1,5 +1,7 @@
 """Tables of what the arms came to, with paired tests against the base.
 
+The end is the token that says that an answer stops: its part is per place, in nats.
+
 python -m tests.benchmarks.adapt.report OUT.jsonl [--bench FOLDER]
 """
 
@@ -28,6 +30,8 @@ class Pooled:
     tokens: int = 0
     nll: float = 0.0
     base_nll: float = 0.0
+    end: float = 0.0
+    base_end: float = 0.0
     exact: int = 0
     first: int = 0
     base_exact: int = 0
@@ -40,6 +44,8 @@ class Pooled:
         self.tokens += int(place[1])
         self.nll += place[0]
         self.base_nll += base[0]
+        self.end += place[4]
+        self.base_end += base[4]
         self.exact += int(place[2])
         self.first += int(place[3])
         self.base_exact += int(base[2])
@@ -80,13 +86,14 @@ def _groups(kind: str) -> Iterator[str]:
 
 def table(found: dict[tuple[str, ...], Pooled]) -> Table:
     result = Table("arm", "adapter", "context", "places", "n", "exact %", "±", "p", "first line %",
-                   "±", "nats/token", "±")  # fmt: skip
+                   "±", "nats/token", "±", "± of the end")  # fmt: skip
     for key, it in found.items():
         exact, first = 100 * it.exact / it.count, 100 * it.first / it.count
         result.add_row(
             *key, str(it.count), f"{exact:.1f}", f"{exact - 100 * it.base_exact / it.count:+.1f}",
             f"{it.p_value:.3f}", f"{first:.1f}", f"{first - 100 * it.base_first / it.count:+.1f}",
             f"{it.nll / it.tokens:.3f}", f"{(it.nll - it.base_nll) / it.tokens:+.3f}",
+            f"{(it.end - it.base_end) / it.count:+.3f}",
         )  # fmt: skip
     return result
 

@@ -4,41 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gguf import GGUFValueType, GGUFWriter
+from gguf import GGUFWriter
 
 from lsp_server.engine.lora_file import check
 from lsp_server.errors import EngineRequestError
 from tests.gguf_files import write_gguf
 from tests.loras import write_lora, write_tiny_llama
-
-GATE, EMBEDDING = "blk.0.ffn_gate.weight", "token_embd.weight"
-A, B = np.ones((4, 64), np.float32), np.ones((96, 4), np.float32)
-PAIR = {f"{GATE}.lora_a": A, f"{GATE}.lora_b": B}
-TEXT, FLOAT = GGUFValueType.STRING, GGUFValueType.FLOAT32
-VALUES = {
-    "general.type": ("adapter", TEXT),
-    "adapter.type": ("lora", TEXT),
-    "adapter.lora.alpha": (0.0, FLOAT),
-}
+from tests.odd_loras import EMBEDDING, ODD_TENSORS, ODD_VALUES, A, B, write_odd
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_llama(tmp_path_factory.mktemp("base") / "base.gguf")
-
-
-def write(path: Path, values=(), tensors=None, architecture="llama") -> Path:
-    writer = GGUFWriter(path, architecture)
-    for key, value in (VALUES | dict(values)).items():
-        if value is not None:
-            writer.add_key_value(key, *value)
-    for name, tensor in (PAIR if tensors is None else tensors).items():
-        writer.add_tensor(name, tensor)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
 
 
 def refused(path: Path, base: Path) -> str:
@@ -50,7 +27,7 @@ def refused(path: Path, base: Path) -> str:
 
 
 def test_a_lora_takes_what_its_weights_take(tmp_path: Path, base: Path):
-    assert check(write(tmp_path / "a.gguf"), "llama", base) == A.nbytes + B.nbytes
+    assert check(write_odd(tmp_path / "a.gguf"), "llama", base) == A.nbytes + B.nbytes
 
 
 @pytest.mark.parametrize("exact", [True, False])
@@ -59,43 +36,14 @@ def test_what_tenon_writes_is_taken(tmp_path: Path, base: Path, exact: bool):
     assert 0 < check(path, "llama", base) < path.stat().st_size
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"general.type": (1, GGUFValueType.UINT32)}, "holds no adapter"),
-        ({"general.type": None}, "holds no adapter but: model"),
-        ({"adapter.type": (1, GGUFValueType.UINT32)}, "adapter.type has the wrong type"),
-        ({"adapter.type": ("ia3", TEXT)}, "no LoRA but: ia3"),
-        ({"adapter.type": None}, "of no stated type"),
-        ({"adapter.lora.alpha": (1.0, GGUFValueType.FLOAT64)}, "alpha has the wrong type"),
-        ({"adapter.lora.alpha": (0, GGUFValueType.UINT32)}, "alpha has the wrong type"),
-        ({"adapter.lora.alpha": ([1.0], GGUFValueType.ARRAY)}, "alpha has the wrong type"),
-        ({"general.alignment": (32, GGUFValueType.UINT64)}, "alignment has the wrong type"),
-    ],
-)
+@pytest.mark.parametrize(("values", "message"), ODD_VALUES)
 def test_values_that_llama_cpp_would_end_at(tmp_path: Path, base: Path, values, message: str):
-    assert message in refused(write(tmp_path / "a.gguf", values), base)
+    assert message in refused(write_odd(tmp_path / "a.gguf", values), base)
 
 
-@pytest.mark.parametrize(
-    ("tensors", "message"),
-    [
-        ({}, "holds no weights"),
-        ({f"{GATE}.lora_c": A}, "holds no weights"),
-        ({f"{GATE}.lora_a": A}, f"one side of {GATE} is missing"),
-        ({f"{GATE}.lora_a": A[0], f"{GATE}.lora_b": B[:, 0]}, "no pair of matrices"),
-        ({f"{GATE}.lora_a": A[None], f"{GATE}.lora_b": B}, "no pair of matrices"),
-        ({f"{GATE}.lora_a": A[None], f"{GATE}.lora_b": B[None]}, "no pair of matrices"),
-        ({f"{GATE}.lora_a": A[:0], f"{GATE}.lora_b": B[:, :0]}, "no pair of matrices"),
-        ({f"{GATE}.lora_a": A[:3], f"{GATE}.lora_b": B}, "different ranks"),
-        ({name: value.astype(np.int32) for name, value in PAIR.items()}, "nothing is multiplied"),
-        ({name: value.astype(np.float64) for name, value in PAIR.items()}, "nothing is multiplied"),
-        ({f"{EMBEDDING}.lora_a": B, f"{EMBEDDING}.lora_b": A}, "different ranks"),
-        ({f"{EMBEDDING}.lora_a": B, f"{EMBEDDING}.lora_b": A.T.copy()}, "also ends with them"),
-    ],
-)
+@pytest.mark.parametrize(("tensors", "message"), ODD_TENSORS)
 def test_weights_that_llama_cpp_would_end_at(tmp_path: Path, base: Path, tensors, message: str):
-    assert message in refused(write(tmp_path / "a.gguf", tensors=tensors), base)
+    assert message in refused(write_odd(tmp_path / "a.gguf", tensors=tensors), base)
 
 
 def test_embeddings_of_their_own_may_be_changed(tmp_path: Path):
@@ -107,11 +55,13 @@ def test_embeddings_of_their_own_may_be_changed(tmp_path: Path):
     writer.write_tensors_to_file()
     writer.close()
     tensors = {f"{EMBEDDING}.lora_a": B, f"{EMBEDDING}.lora_b": A.T.copy()}
-    assert check(write(tmp_path / "a.gguf", tensors=tensors), "llama", tmp_path / "base.gguf") > 0
+    assert (
+        check(write_odd(tmp_path / "a.gguf", tensors=tensors), "llama", tmp_path / "base.gguf") > 0
+    )
 
 
 def test_another_architectures_adapter_is_refused(tmp_path: Path, base: Path):
-    path = write(tmp_path / "a.gguf", architecture="qwen2")
+    path = write_odd(tmp_path / "a.gguf", architecture="qwen2")
     assert "trained over a qwen2, and this model is a llama" in refused(path, base)
 
 

@@ -1,5 +1,6 @@
 """`tenon watch` where it cannot begin, and what it says once instead of watching."""
 
+import importlib
 import sys
 
 import pytest
@@ -30,7 +31,8 @@ def test_there_must_be_a_folder(capsys, monkeypatch, tmp_path):
 def test_it_counts_once(capsys, monkeypatch, tmp_path):
     pytest.importorskip("watchdog")
     monkeypatch.setenv("TENON_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("training.commands.watch.give_way", lambda **_: None)
+    command = importlib.import_module("training.commands.watch")
+    monkeypatch.setattr(command, "give_way", lambda **_: None)
     (tmp_path / "root").mkdir()
     (tmp_path / "root/a.py").write_text(code("one", 4))
     assert main(["watch", str(tmp_path / "root"), "--count"]) == 0

@@ -1,4 +1,4 @@
-"""Code of nobody's repository: what is replayed is never asked."""
+"""Code of nobody's repository: what is replayed is never asked, and what is asked, once."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.git_repositories import code
 
 pytest.importorskip("datasketch", reason="needs the train extra: run `tenon setup train`")
 
-from training.data.general import MOST_CHARACTERS, asked, library_files, replayed
+from training.data.general import MOST_CHARACTERS, asked, choosing, library_files, replayed
 
 
 def library(folder: Path, modules: int) -> Path:
@@ -25,22 +25,21 @@ def test_private_and_large_modules_are_left_out(tmp_path: Path):
     assert {file.language for file in found} == {"python"}
 
 
-def test_what_is_replayed_is_never_asked(tmp_path: Path):
+def test_no_module_has_two_uses(tmp_path: Path):
     library(tmp_path, 9)
     code_base = replayed(tmp_path)
     assert code_base is not None
     learnt = {file.curated.file.path for file in code_base.files}
-    questions = asked(40, 1, tmp_path)
-    asked_of = {example.path for example, _ in questions}
-    assert len(learnt) == 5
-    assert len(asked_of) == 4
-    assert not learnt & asked_of
+    gates = {example.path for example, _ in asked(40, 1, tmp_path)}
+    chooses = {example.path for example in choosing(40, 1, tmp_path)}
+    assert (len(learnt), len(gates), len(chooses)) == (5, 3, 1)
+    assert len(learnt | gates | chooses) == 9
 
 
 def test_questions_are_different_holes_with_something_in_them(tmp_path: Path):
     texts = {file.path: file.text for file in library_files(library(tmp_path, 9))}
     questions = asked(30, 1, tmp_path)
-    assert 20 < len(questions) <= 30
+    assert 15 < len(questions) <= 30
     assert len({example.id for example, _ in questions}) == len(questions)
     for example, kind in questions:
         assert kind in {"line", "line_end"}
@@ -53,6 +52,7 @@ def test_questions_are_different_holes_with_something_in_them(tmp_path: Path):
 def test_there_is_nothing_where_there_is_no_library_as_source(tmp_path: Path):
     assert replayed(tmp_path) is None
     assert asked(10, 1, tmp_path) == []
+    assert choosing(10, 1, tmp_path) == []
 
 
 def test_this_interpreters_own_library_is_enough():
@@ -60,3 +60,4 @@ def test_this_interpreters_own_library_is_enough():
     assert code_base is not None
     assert len(code_base.files) > 30
     assert len(asked(50, 1)) == 50
+    assert len(choosing(50, 1)) == 50

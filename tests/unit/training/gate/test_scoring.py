@@ -1,7 +1,8 @@
 """Which spans are asked, of whom, and when it ends; the engine answers from a script."""
 
+import asyncio
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,12 +20,12 @@ from training.gate.scoring import (
     AdapterAt,
     Arm,
     Span,
-    TimeBudget,
     fair_order,
     generate,
     loaded_arms,
     score,
 )
+from training.gate.timing import TimeBudget
 
 BUDGET = Budget(prefix=64, suffix=16, output=8, snippets=64)
 END = 7
@@ -63,6 +64,14 @@ def span(number: int, *, file: str = "", kind: str = "line", middle: str = "") -
 
 
 SPANS = [span(number) for number in range(50)]
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def clock_of(engine: ScoringEngine):
@@ -121,7 +130,7 @@ async def test_answers_are_greedy_background_work_of_their_own_length():
 
 @pytest.mark.parametrize("ask", [partial(score, end=END), generate])
 @pytest.mark.parametrize(
-    ("seconds", "spans"), [(0, 0), (1, 4), (8, 4), (19, 9), (70, 35), (101, 50)]
+    ("seconds", "spans"), [(0, 0), (1, 0), (7, 3), (8, 4), (19, 9), (70, 35), (101, 50)]
 )
 async def test_as_many_spans_as_fit_into_the_time(ask, seconds: int, spans: int):
     """Two seconds a span; the first few are asked without knowing that."""
@@ -129,6 +138,33 @@ async def test_as_many_spans_as_fit_into_the_time(ask, seconds: int, spans: int)
     within = TimeBudget(seconds, clock_of(engine))
     found = await ask(engine, SPANS, ARMS, BUDGET, within=within)
     assert [entry.span for entry in found] == SPANS[:spans]
+
+
+@pytest.mark.parametrize("ask", [partial(score, end=END), generate])
+async def test_an_engine_that_becomes_slow_does_not_run_over_the_time(ask):
+    """As beside a busy user: four spans in 8 s, and then 10 s for every question."""
+    engine = ScoringEngine()
+    seconds = clock_of(engine)
+    found = await ask(
+        engine, SPANS, ARMS, BUDGET,
+        within=TimeBudget(40, lambda: seconds() + 9 * max(0.0, seconds() - 8)),
+    )  # fmt: skip
+    assert [entry.span for entry in found] == SPANS[:4]
+    assert seconds() == 12
+
+
+async def test_a_question_that_hangs_ends_with_the_time():
+    engine = ScoringEngine()
+    engine.blocked.clear()
+    clock = Clock()
+    asking = asyncio.create_task(
+        generate(engine, SPANS, ARMS, BUDGET, within=TimeBudget(30, clock))
+    )
+    await engine.streaming.wait()
+    await asyncio.sleep(0)
+    clock.now = 30.0
+    assert await asyncio.wait_for(asking, 5) == []
+    assert (engine.open_streams, engine.closed_streams) == (0, 1)
 
 
 async def test_neighbours_that_begin_alike_follow_each_other_under_each_arm():

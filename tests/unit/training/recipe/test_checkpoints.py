@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from tests.tiny_trainee import Follower, Trained, tiny_material, tiny_samples, trained
 from training.recipe import checkpoints
-from training.recipe.recipe import TrainingCancelledError
+from training.recipe.recipe import TrainingCancelledError, TrainingEvent
 
 HELDOUT = tiny_material(heldout=tiny_samples(seed=9))
 ALWAYS = {"checkpoint_seconds": 0.0, "passes": 5.0, "measures": 5, "patience": 9}
@@ -50,6 +50,19 @@ def test_a_killed_run_goes_on_bit_for_bit(
     resumed = trained(HELDOUT, follower, **ALWAYS | changes)
     assert follower.asked == 10 - after
     assert_same(whole, resumed)
+
+
+def test_what_was_told_was_saved(tmp_path: Path) -> None:
+    """Short runs end before the first interval: each measurement saves, too."""
+    path, saved = tmp_path / "checkpoint.pt", []
+
+    class Told(list[TrainingEvent]):
+        def append(self, event: TrainingEvent) -> None:
+            found = torch.load(path, weights_only=True)["progress"] if path.is_file() else {}
+            saved.append((event.step, found.get("step")))
+
+    trained(HELDOUT, Follower(checkpoint=path, events=Told()), passes=5.0, measures=5, patience=9)
+    assert saved == [(0, None), (2, 2), (4, 4), (6, 6), (8, 8), (10, 10)]
 
 
 def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:
@@ -145,14 +158,14 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(
     assert path.read_bytes() == old
 
 
-def test_the_only_checkpoint_before_its_time_is_the_last(
+def test_between_measurements_nothing_is_saved_before_its_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved, save = [], checkpoints.save
     monkeypatch.setattr(checkpoints, "save", lambda *it: saved.append(1) or save(*it))
     path = tmp_path / "checkpoint.pt"
     whole = trained(HELDOUT, Follower(checkpoint=path), **ALWAYS | {"checkpoint_seconds": 3600.0})
-    assert saved == [1]
+    assert len(saved) == 5
     again = trained(HELDOUT, Follower(checkpoint=path), **ALWAYS | {"checkpoint_seconds": 3600.0})
     assert again.events == []
     assert all(map(torch.equal, whole.weights, again.weights))

@@ -22,7 +22,7 @@ from tests.tiny_trainee import RECIPE, tiny_base, tiny_material, tiny_samples, t
 from training.data.samples import Sample
 from training.recipe.fused import fuse
 from training.recipe.heldout import HeldOut
-from training.recipe.recipe import losses_at
+from training.recipe.recipe import Remembered, losses_at
 from training.recipe.trainee import Trainee, reset, with_adapter
 
 SAMPLES = tiny_samples()
@@ -148,6 +148,20 @@ def test_the_adapter_at_other_strengths() -> None:
     base = answer_losses(Trainee(tiny_base()), SAMPLES, 96)
     assert losses[0.0] == pytest.approx(sum(base) / len(base), rel=1e-4)
     assert losses[1.0] < losses[0.7] < losses[0.0]
+    assert scaling(trainee) == before
+
+
+def test_general_code_counts_by_samples_as_the_gates_spans_do() -> None:
+    uneven = [Sample(SAMPLES[0].tokens, len(SAMPLES[0].tokens) - 1), *SAMPLES[1:3]]
+    trainee = tiny_trainee()
+    trained(tiny_material(), trainee=trainee)
+    before = scaling(trainee)
+    remembered = Remembered(trainee, replace(tiny_material(), general=uneven), RECIPE)
+    base = Trainee(tiny_base())
+    each = [answer_losses(base, [it], 96) for it in uneven]
+    expected = sum(sum(it) / len(it) for it in each) / len(each)
+    assert remembered.loss_at(0.0) == pytest.approx(expected, rel=1e-4)
+    assert remembered.loss_at(1.0) != pytest.approx(expected, rel=1e-3)
     assert scaling(trainee) == before
 
 

@@ -21,8 +21,9 @@ from lsp_server.trainer_messages import Schedule, TrainerReport
 from tests.git_repositories import code
 from training.watching import current_run, watcher
 from training.watching.machine import MachineState
+from training.watching.messages import EndOfOrders, Message
 from training.watching.surroundings import Surroundings
-from training.watching.watcher import EndOfOrders, Message, Watcher
+from training.watching.watcher import Watcher
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 AT_ONCE = Schedule(min_changes=1, idle_seconds=0, min_gap_minutes=0, drift=0)
@@ -45,7 +46,7 @@ class Bench:
     root: Path
     paths: StorePaths
     state: MachineState = field(default_factory=MachineState)
-    missing: str = ""
+    missing: tuple[str, ...] = ()
     reports: list[TrainerReport] = field(default_factory=list)
     watcher: Watcher | None = None
     thread: Thread | None = None

@@ -177,9 +177,9 @@ def test_faulty_rules_are_named_and_the_editors_hold(bench):
 
 
 def test_what_is_missing_is_named(bench):
-    bench.missing = "torch"
+    bench.missing = ("torch",)
     bench.begin()
-    bench.until("unavailable", "`tenon setup train`")
+    bench.until("unavailable", "not installed (torch)")
     assert bench.starts == []
 
 
