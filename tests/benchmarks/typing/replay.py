@@ -29,8 +29,8 @@ LAST = 2.0
 class Keystroke:
     """One key, and what was on offer until the next one; times are seconds of the replay.
 
-    ``place`` is (task, characters done), the same for whoever suggests; ``line`` counts the lines of
-    a trace. ``expected``: something right can be offered here. ``held``: it was on the screen
+    ``place`` is (task, characters done), the same for whoever suggests; ``line`` counts the lines
+    of a trace. ``expected``: something right can be offered here. ``held``: it was on the screen
     already. ``right``: seconds from the key until it was.
     """
 
@@ -78,9 +78,12 @@ class Replayed:
 
 
 class Replay:
-    """One trace, played once."""
+    """One trace, played once; ``pace`` stretches every gap, for looking at a busy machine."""
 
-    def __init__(self, trace: Trace, suggester: Suggester, root: Path, row: str) -> None:
+    def __init__(
+        self, trace: Trace, suggester: Suggester, root: Path, row: str, *, pace: float = 1.0
+    ) -> None:
+        self._pace = pace
         self._trace = trace
         self._suggester = suggester
         self._root = root
@@ -141,7 +144,7 @@ class Replay:
 
     async def _sleep(self, milliseconds: float) -> None:
         # Against the clock of the trace, so that no lateness adds up.
-        self._due += milliseconds / 1000
+        self._due += milliseconds * self._pace / 1000
         await asyncio.sleep(max(0.0, self._due - time.perf_counter()))
         self._due = max(self._due, time.perf_counter() - 0.05)
 

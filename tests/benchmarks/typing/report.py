@@ -96,12 +96,12 @@ def write_json(
 
 def plot(path: Path, rows: Sequence[Figures]) -> None:
     """How many keystrokes have right text on offer after so many milliseconds."""
-    import matplotlib as mpl  # noqa: PLC0415 - half a second
+    import matplotlib as mpl
 
     mpl.use("agg")
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot as plt
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for row in rows:
         keys = row.keys
         times = sorted(1000 * key.right for key in keys if key.right is not None)
@@ -119,7 +119,7 @@ def plot(path: Path, rows: Sequence[Figures]) -> None:
         axes.grid(visible=True, alpha=0.3)
     left.legend()
     figure.savefig(path)
-    pyplot.close(figure)
+    plt.close(figure)
 
 
 def show(
