@@ -90,6 +90,7 @@ class Figures:
             "shown": len(shown),
             "shown_right_share": share(one.right for one in shown),
             "repeats": sum(one.repeats for one in shown),
+            "misplaced": self.total(lambda r: r.misplaced),
             "flickers": self.total(lambda r: r.flickers),
             "grown": self.total(lambda r: r.grown),
             "accepted": self.total(lambda r: r.accepted),

@@ -10,7 +10,7 @@ from .judging import expects, judge
 from .screen import Screen
 from .suggester import Document, Offer, Request, Suggester, Usage
 from .traces import Task, Trace
-from .typist import Edit, Key, Typist
+from .typist import Edit, Key, Typist, indent_of
 
 DEBOUNCE = 0.05
 """VS Code asks 50 ms after a key if the question before it is still open, else at once
@@ -71,6 +71,8 @@ class Replayed:
     accepted: int = 0
     saved: int = 0
     typed: int = 0
+    misplaced: int = 0
+    """Answers for another place than was asked about."""
     flickers: int = 0
     grown: int = 0
     seconds: float = 0.0
@@ -127,7 +129,7 @@ class Replay:
     async def _type(self, task: Task, start: int) -> None:
         text = self._texts[task.path]
         line = text[:start].rpartition("\n")[2]
-        typist = self._typist = Typist(task, start, text[start:], line_before=line)
+        typist = self._typist = Typist(task, start, text[start:], indent_of(text), line_before=line)
         self._cancel()
         self._screen.hide()
         wait = task.pause
@@ -236,6 +238,7 @@ class Replay:
         assert typist
         if offer:
             self._offer = offer
+            self.noted.misplaced += offer.misplaced
         verdict = judge(text, replaced, typist)
         if self._screen.answered(text, replaced, now):
             request.shown = True

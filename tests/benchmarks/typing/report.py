@@ -35,6 +35,7 @@ _LINES = (
     ("suggestions shown", "shown", "{:.0f}"),
     ("… that are typed next", "shown_right_share", "{:.1%}"),
     ("… that repeat code below", "repeats", "{:.0f}"),
+    ("… that stand elsewhere than asked", "misplaced", "{:.0f}"),
     ("flickers", "flickers", "{:.0f}"),
     ("accepted", "accepted", "{:.0f}"),
     ("keystrokes saved", "saved_share", "{:.1%}"),

@@ -153,7 +153,8 @@ class Tenon:
         item = items[0]
         end = offset_on_line(document.text, cursor, item["range"]["end"]["character"])
         identifier = (item.get("command") or {}).get("arguments", [""])[0]
-        return Offer(item["insertText"], end - cursor, identifier)
+        misplaced = item["range"]["start"] != where[1]
+        return Offer(item["insertText"], end - cursor, identifier, misplaced)
 
     async def _ask(self, document: dict, place: dict, *, automatic: bool) -> Any:
         return await self.rpc.request(

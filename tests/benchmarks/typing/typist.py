@@ -16,6 +16,12 @@ _CLOSES_BEFORE = frozenset(" \t\n)]}")
 """VS Code closes a bracket only where one of these, or nothing, stands right of the cursor."""
 
 
+def indent_of(text: str) -> int:
+    """Spaces of one level in a file: the least indentation that any line has."""
+    levels = [len(line) - len(line.lstrip(" ")) for line in text.split("\n") if line.strip()]
+    return min((level for level in levels if level > 1), default=INDENT)
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """``removed`` characters at ``start`` of the document give way to ``inserted``."""
