@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-story check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-quant bench-adapt bench-train bench-watch bench-switch bench-yield clean help
+.PHONY: demo test test-story check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-latency bench-quant bench-adapt bench-train bench-watch bench-switch bench-yield clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,6 +35,9 @@ demo-train: $(VENV)/.serve  ## learn this repository for a moment and show how t
 
 bench-serve: $(VENV)/.dev  ## measure the serving path; docs/benchmarks.md says how to read it
 	$(BIN)/python -m tests.benchmarks.serve
+
+bench-latency: $(VENV)/.dev  ## typing, beside llama.cpp's own server: make bench-latency ARGS="--traces 2" (10 minutes, an idle machine)
+	$(BIN)/python -m tests.benchmarks.typing $(ARGS)
 
 bench-quant: $(VENV)/.dev  ## what the starter's layers cost in each type: size, reading, writing
 	$(BIN)/python -m tests.benchmarks.quantisation

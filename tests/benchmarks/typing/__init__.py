@@ -1,1 +1,1 @@
-"""Completions while somebody types, measured beside llama.cpp's own server: ``make bench-latency``."""
+"""Completions while somebody types, beside llama.cpp's own server: ``make bench-latency``."""

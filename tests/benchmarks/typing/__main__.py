@@ -35,6 +35,7 @@ class Plan:
     repositories: dict[str, Repository]
     rows: list[rows.Row]
     folder: Path
+    pace: float = 1.0
 
 
 async def run(plan: Plan, console: Console) -> list[Replayed]:
@@ -46,7 +47,7 @@ async def run(plan: Plan, console: Console) -> list[Replayed]:
             started = time.perf_counter()
             busy = psutil.cpu_times()
             try:
-                async with asyncio.timeout(trace.seconds + SPARE_SECONDS):
+                async with asyncio.timeout(trace.seconds * plan.pace + SPARE_SECONDS):
                     replay = await _replay(plan, trace, row)
             except TimeoutError:
                 raise BenchmarkError(f"{row.name} on {trace.name} took too long") from None
@@ -75,7 +76,7 @@ async def _replay(plan: Plan, trace: Trace, row: rows.Row) -> Replayed:
     home = plan.folder / "homes" / row.name
     async with rows.suggester(row, home, root, trace.seed) as suggester:
         await suggester.start(root, trace.documents)
-        return await Replay(trace, suggester, root, row.name).play()
+        return await Replay(trace, suggester, root, row.name, pace=plan.pace).play()
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
@@ -91,6 +92,12 @@ def options(arguments: list[str]) -> argparse.Namespace:
         metavar="NAME={JSON}",
         help='one more row: Tenon with other settings, as in no-debounce={"debounceMs": 0}; '
         "env and command (another tenon) may be in it too",
+    )
+    parser.add_argument(
+        "--pace",
+        type=float,
+        default=1.0,
+        help="stretch every gap: for a busy machine, not for figures",
     )
     parser.add_argument("--data", type=Path, help="the folder of the time-split sets")
     parser.add_argument("--json", type=Path, default=Path("bench-latency.json"))
@@ -115,7 +122,7 @@ def main() -> None:
     load = os.getloadavg()
     with tempfile.TemporaryDirectory(prefix="bench-latency-") as folder:
         by_name = {repository.name: repository for repository in repositories}
-        plan = Plan(played, by_name, chosen, Path(folder))
+        plan = Plan(played, by_name, chosen, Path(folder), given.pace)
         try:
             replays = asyncio.run(run(plan, console))
         except BenchmarkError as error:
@@ -124,13 +131,16 @@ def main() -> None:
     found = report.ratios(figures)
     about = {
         "seed": given.seed,
+        "pace": given.pace,
         "traces": [trace.name for trace in played],
         "cores": physical_cores(),
         "machine": platform.machine(),
         "load_before": load,
         "load_after": os.getloadavg(),
     }
-    title = f"make bench-latency: {len(played)} traces, seed {given.seed}, load {load[0]:.1f} before"
+    title = (
+        f"make bench-latency: {len(played)} traces, seed {given.seed}, load {load[0]:.1f} before"
+    )
     report.show(figures, found, title, console)
     for line in report.worst(replays):
         console.print(f"repeats code below: {line}", highlight=False)

@@ -90,6 +90,7 @@ class Figures:
             "shown": len(shown),
             "shown_right_share": share(one.right for one in shown),
             "repeats": sum(one.repeats for one in shown),
+            "misplaced": self.total(lambda r: r.misplaced),
             "flickers": self.total(lambda r: r.flickers),
             "grown": self.total(lambda r: r.grown),
             "accepted": self.total(lambda r: r.accepted),
@@ -159,9 +160,7 @@ def compare(one: Figures, other: Figures, everyone: Sequence[Figures]) -> list[R
     return ratios + _ratio_of_sums("CPU seconds", paired)
 
 
-def _ratio_of_quantiles(
-    name: str, pairs: Sequence[tuple[Wait, Wait]], part: float
-) -> list[Ratio]:
+def _ratio_of_quantiles(name: str, pairs: Sequence[tuple[Wait, Wait]], part: float) -> list[Ratio]:
     if len(pairs) < 5:
         return []
     lines: dict[tuple[str, int, int], list[tuple[float, float]]] = {}
@@ -210,7 +209,9 @@ def _over(one: float, other: float) -> float:
 
 def quantile(values: Sequence[float] | NDArray[Any], part: float) -> float:
     """NaN of nothing."""
-    return float(np.quantile(np.asarray(values, dtype=float), part)) if len(values) else float("nan")
+    return (
+        float(np.quantile(np.asarray(values, dtype=float), part)) if len(values) else float("nan")
+    )
 
 
 def share(flags: Iterable[bool]) -> float:

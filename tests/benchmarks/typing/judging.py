@@ -1,21 +1,22 @@
 """What a suggestion is worth, given what will be typed. Pure."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .typist import PAIRS, Typist
 
 LEAST = 4
 """Characters that are a suggestion worth its place, where the line has as many left."""
 BELOW, SUBSTANCE = 20, 3
-"""Lines below the cursor that a suggestion may not repeat; letters and digits that make a line one."""
+"""Lines below the cursor that may not be repeated; letters and digits that make a line one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """``right``: what comes next is on offer, to the line's end or for ``LEAST`` characters.
 
-    ``whole``: every character of it is what will be typed, so it can be accepted; ``length`` is then
-    how many. ``repeats``: it repeats code that stands below the cursor, and that is wrong.
+    ``whole``: every character of it is what will be typed, so it can be accepted; ``length`` is
+    then how many. ``repeats``: it repeats code that stands below the cursor, and that is wrong.
     """
 
     right: bool
@@ -75,11 +76,8 @@ def _repeats(text: str, replaced: int, below: str, future: str) -> bool:
         return False
     if any(line == standing[0] for line in offered if line not in wanted):
         return True
-    pairs = set(zip(standing, standing[1:], strict=False))
-    return any(
-        pair in pairs and pair[0] not in wanted
-        for pair in zip(offered, offered[1:], strict=False)
-    )
+    pairs = set(pairwise(standing))
+    return any(pair in pairs and pair[0] not in wanted for pair in pairwise(offered))
 
 
 def _lines(text: str) -> list[str]:

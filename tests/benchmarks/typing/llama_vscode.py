@@ -1,9 +1,9 @@
 """llama.vscode as a client of llama.cpp's server: its constants, its cache, its look ahead.
 
-After ``src/completion.ts`` and ``src/llama-server.ts`` of llama.vscode 0.0.63, described here in our own
-words and code. What it does beside the editor costs no measured CPU time here, in its favour; its
-``max_parallel_completions`` of 3, which makes the server write three answers at once, is 1 here,
-also in its favour, unless a row asks for it.
+After ``src/completion.ts`` and ``src/llama-server.ts`` of llama.vscode 0.0.63, described here in
+our own words and code. What it does beside the editor costs no measured CPU time here, in its
+favour; its ``max_parallel_completions`` of 3, which makes the server write three answers at once,
+is 1 here, also in its favour, unless a row asks for it.
 """
 
 import asyncio
@@ -81,7 +81,7 @@ class LlamaVscode:
         self._compose = compose or self._infill
         self._answers = answers
         self._cache: LRUCache[tuple[str, str, str], str] = LRUCache(CACHED)
-        self.ring = Ring(Random(seed))  # noqa: S311 - to be repeated
+        self.ring = Ring(Random(seed))
         self._busy = False
         self._server: LlamaServer | None = None
         self._beside: set[asyncio.Task[Any]] = set()
@@ -99,7 +99,9 @@ class LlamaVscode:
         self._server = await self._connect()
         path, text = next(iter(documents.items()))
         await self._check_order()
-        await self._ask(_window(_place(Document(path, text), 0)), Document(path, text), 0, Request(0))
+        await self._ask(
+            _window(_place(Document(path, text), 0)), Document(path, text), 0, Request(0)
+        )
         self._spawn(self._follow())
 
     async def _check_order(self) -> None:
@@ -317,14 +319,15 @@ def _is_discarded(lines: list[str], place: _Place) -> bool:
     document, line = place.lines, place.line
     if line == len(document) - 1:
         return False
-    if (
-        len(lines) > 1
-        and lines[0].strip() in {"", place.rest.strip()}
-        and lines[1:] == document[line + 1 : line + len(lines)]
-    ):
+    repeats = lines[0].strip() in {"", place.rest.strip()}
+    if len(lines) > 1 and repeats and lines[1:] == document[line + 1 : line + len(lines)]:
         return True
-    if lines == [place.rest]:
-        return True
+    return lines == [place.rest] or _repeats_following(lines, place)
+
+
+def _repeats_following(lines: list[str], place: _Place) -> bool:
+    """Whether it would put the next line that is not blank there once more."""
+    document, line = place.lines, place.line
     following = next(
         (number for number in range(line + 1, len(document)) if document[number].strip()), None
     )

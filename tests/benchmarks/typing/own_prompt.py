@@ -56,9 +56,7 @@ class OwnPrompt:
         before, after = document.text[:cursor], document.text[cursor:]
         shown = window(before, after, self._budget, self._count)
         source = Source(before, after, document.path, self._root.name)
-        found = snippets_for(
-            source, self._index, self._budget.snippets, self._count, shown=shown
-        )
+        found = snippets_for(source, self._index, self._budget.snippets, self._count, shown=shown)
         source = Source(before, after, document.path, self._root.name, found)
         prompt = assemble(source, self._fim, self._budget, self._count)
         return self._healed(prompt.segments)

@@ -2,8 +2,8 @@
 
 ``python -m tests.benchmarks.typing.peer GGUF THREADS ORDER`` prints its URL and serves until its
 standard input closes. Options are those that llama.vscode starts it with (``src/constants.ts``:
-``-ub 1024 -b 1024 --ctx-size 0 --cache-reuse 256``), one slot, since its client only ever uses slot 0,
-and as many threads as Tenon's engine has.
+``-ub 1024 -b 1024 --ctx-size 0 --cache-reuse 256``), one slot, since its client only ever uses slot
+0, and as many threads as Tenon's engine has.
 """
 
 import asyncio
@@ -106,7 +106,7 @@ class LlamaServer:
 
 def main(model: str, threads: str, order: str) -> None:
     """Serve until nobody listens."""
-    import xllamacpp  # noqa: PLC0415 - the parent needs none of it
+    import xllamacpp
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = model
@@ -129,8 +129,8 @@ def set_suffix_first(parameters: Any) -> None:
     """Do what ``--spm-infill`` does; xllamacpp has no name for it.
 
     In llama.cpp's ``common_params`` (``common/common.h``) the flag stands two bytes before
-    ``tokenize_ids``, which xllamacpp names, and whose place is found by changing it. The replay asks
-    the server whether it worked before it believes in it.
+    ``tokenize_ids``, which xllamacpp names, and whose place is found by changing it. The replay
+    asks the server whether it worked before it believes in it.
     """
     size = type(parameters).__basicsize__
 

@@ -11,26 +11,27 @@ def cpu_seconds(roots: Iterable[psutil.Process]) -> float:
     for.
     """
     total = 0.0
-    seen: set[int] = set()
-    for root in roots:
+    for process in _family(roots):
         with contextlib.suppress(psutil.Error):
-            for process in (root, *root.children(recursive=True)):
-                if process.pid in seen:
-                    continue
-                seen.add(process.pid)
-                with contextlib.suppress(psutil.Error):
-                    times = process.cpu_times()
-                    total += times.user + times.system
-                    total += getattr(times, "children_user", 0) + getattr(times, "children_system", 0)
+            times = process.cpu_times()
+            total += times.user + times.system
+            total += getattr(times, "children_user", 0) + getattr(times, "children_system", 0)
     return total
 
 
 def memory_mib(roots: Iterable[psutil.Process]) -> float:
     """Memory of processes and their children, MiB; mapped files count where they are resident."""
     total = 0.0
+    for process in _family(roots):
+        with contextlib.suppress(psutil.Error):
+            total += process.memory_info().rss
+    return total / 2**20
+
+
+def _family(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Each process once: an engine may be a child of the server that started it."""
+    found: dict[int, psutil.Process] = {}
     for root in roots:
         with contextlib.suppress(psutil.Error):
-            for process in (root, *root.children(recursive=True)):
-                with contextlib.suppress(psutil.Error):
-                    total += process.memory_info().rss
-    return total / 2**20
+            found |= {process.pid: process for process in (root, *root.children(recursive=True))}
+    return list(found.values())

@@ -10,7 +10,7 @@ from .judging import expects, judge
 from .screen import Screen
 from .suggester import Document, Offer, Request, Suggester, Usage
 from .traces import Task, Trace
-from .typist import Edit, Key, Typist
+from .typist import Edit, Key, Typist, indent_of
 
 DEBOUNCE = 0.05
 """VS Code asks 50 ms after a key if the question before it is still open, else at once
@@ -29,8 +29,8 @@ LAST = 2.0
 class Keystroke:
     """One key, and what was on offer until the next one; times are seconds of the replay.
 
-    ``place`` is (task, characters done), the same for whoever suggests; ``line`` counts the lines of
-    a trace. ``expected``: something right can be offered here. ``held``: it was on the screen
+    ``place`` is (task, characters done), the same for whoever suggests; ``line`` counts the lines
+    of a trace. ``expected``: something right can be offered here. ``held``: it was on the screen
     already. ``right``: seconds from the key until it was.
     """
 
@@ -71,6 +71,8 @@ class Replayed:
     accepted: int = 0
     saved: int = 0
     typed: int = 0
+    misplaced: int = 0
+    """Answers for another place than was asked about."""
     flickers: int = 0
     grown: int = 0
     seconds: float = 0.0
@@ -78,9 +80,12 @@ class Replayed:
 
 
 class Replay:
-    """One trace, played once."""
+    """One trace, played once; ``pace`` stretches every gap, for looking at a busy machine."""
 
-    def __init__(self, trace: Trace, suggester: Suggester, root: Path, row: str) -> None:
+    def __init__(
+        self, trace: Trace, suggester: Suggester, root: Path, row: str, *, pace: float = 1.0
+    ) -> None:
+        self._pace = pace
         self._trace = trace
         self._suggester = suggester
         self._root = root
@@ -124,7 +129,7 @@ class Replay:
     async def _type(self, task: Task, start: int) -> None:
         text = self._texts[task.path]
         line = text[:start].rpartition("\n")[2]
-        typist = self._typist = Typist(task, start, text[start:], line_before=line)
+        typist = self._typist = Typist(task, start, text[start:], indent_of(text), line_before=line)
         self._cancel()
         self._screen.hide()
         wait = task.pause
@@ -141,7 +146,7 @@ class Replay:
 
     async def _sleep(self, milliseconds: float) -> None:
         # Against the clock of the trace, so that no lateness adds up.
-        self._due += milliseconds / 1000
+        self._due += milliseconds * self._pace / 1000
         await asyncio.sleep(max(0.0, self._due - time.perf_counter()))
         self._due = max(self._due, time.perf_counter() - 0.05)
 
@@ -233,6 +238,7 @@ class Replay:
         assert typist
         if offer:
             self._offer = offer
+            self.noted.misplaced += offer.misplaced
         verdict = judge(text, replaced, typist)
         if self._screen.answered(text, replaced, now):
             request.shown = True

@@ -35,6 +35,7 @@ _LINES = (
     ("suggestions shown", "shown", "{:.0f}"),
     ("… that are typed next", "shown_right_share", "{:.1%}"),
     ("… that repeat code below", "repeats", "{:.0f}"),
+    ("… that stand elsewhere than asked", "misplaced", "{:.0f}"),
     ("flickers", "flickers", "{:.0f}"),
     ("accepted", "accepted", "{:.0f}"),
     ("keystrokes saved", "saved_share", "{:.1%}"),
@@ -96,12 +97,12 @@ def write_json(
 
 def plot(path: Path, rows: Sequence[Figures]) -> None:
     """How many keystrokes have right text on offer after so many milliseconds."""
-    import matplotlib as mpl  # noqa: PLC0415 - half a second
+    import matplotlib as mpl
 
     mpl.use("agg")
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot as plt
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for row in rows:
         keys = row.keys
         times = sorted(1000 * key.right for key in keys if key.right is not None)
@@ -119,7 +120,7 @@ def plot(path: Path, rows: Sequence[Figures]) -> None:
         axes.grid(visible=True, alpha=0.3)
     left.legend()
     figure.savefig(path)
-    pyplot.close(figure)
+    plt.close(figure)
 
 
 def show(

@@ -1,8 +1,9 @@
 """When a human's next key comes: log-normal gaps by what is typed. Pure, from a random generator.
 
-The medians are of a programmer who types some 55 words a minute: letters inside a word are fast, what
-needs Shift is slower, and before a line or a word there is sometimes a thought. Figures of the size
-that keystroke studies report (Dhakal et al. 2018: medians of 120-200 ms between keys, long tails).
+The medians are of a programmer who types some 55 words a minute: letters inside a word are fast,
+what needs Shift is slower, and before a line or a word there is sometimes a thought. Figures of the
+size that keystroke studies report (Dhakal et al. 2018: medians of 120-200 ms between keys, long
+tails).
 """
 
 import math
@@ -21,7 +22,7 @@ LONGEST = 2500.0
 
 
 def gap(median: float, random: Random, spread: float = SPREAD) -> float:
-    """One gap in milliseconds around a median, rounded so that a trace prints the same everywhere."""
+    """One gap in milliseconds around a median, rounded so that it prints the same everywhere."""
     return round(min(random.lognormvariate(math.log(median), spread), LONGEST), 1)
 
 

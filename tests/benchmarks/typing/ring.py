@@ -50,7 +50,9 @@ class Ring:
         half = CHUNK_LINES // 2
         self._pick(path, lines[max(0, line - half) : line + half + 1], evict=True)
 
-    def after_answer(self, path: str, lines: Sequence[str], line: int, prefix: int, suffix: int) -> None:
+    def after_answer(
+        self, path: str, lines: Sequence[str], line: int, prefix: int, suffix: int
+    ) -> None:
         """A suggestion was shown: chunks from beyond its window, if the cursor moved far."""
         if abs(line - self._picked_at) <= PICK_DISTANCE:
             return

@@ -1,7 +1,8 @@
-"""What an editor shows: the suggestion, kept while it is typed along, replaced by a newer one. Pure.
+"""What an editor shows: a suggestion, kept while it is typed along, replaced by a newer one.
+Pure.
 
-As VS Code does it: the text stays while what is typed agrees with it, and whatever the newest answer
-says takes its place, be it nothing.
+As VS Code does it: the text stays while what is typed agrees with it, and whatever the newest
+answer says takes its place, be it nothing.
 """
 
 from dataclasses import dataclass

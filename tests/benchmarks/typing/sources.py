@@ -1,6 +1,7 @@
 """The time-split sets as repositories: code at HEAD, and the spans of it that are new.
 
-Evaluation data, kept outside the project; nothing of it is written anywhere but into temporary folders.
+Evaluation data, kept outside the project; nothing of it is written anywhere but into temporary
+folders.
 """
 
 import json

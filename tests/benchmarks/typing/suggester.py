@@ -13,11 +13,15 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """``text`` in place of ``replaced`` characters right of the cursor; ``id`` names it."""
+    """``text`` in place of ``replaced`` characters right of the cursor; ``id`` names it.
+
+    ``misplaced``: it does not begin at the cursor.
+    """
 
     text: str
     replaced: int = 0
     id: str = ""
+    misplaced: bool = False
 
 
 @dataclass(slots=True)

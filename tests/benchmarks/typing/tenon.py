@@ -39,7 +39,7 @@ def offset_on_line(text: str, cursor: int, character: int) -> int:
 
 
 class Tenon:
-    """One server and its engine, in a home of their own; ``settings`` are on top of the defaults."""
+    """One server and its engine, in a home of their own; ``settings`` come over the defaults."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Tenon:
         server = psutil.Process(self.rpc.process.pid)
         try:
             async with asyncio.timeout(INDEX_SECONDS):
-                while any(_is_index(child) for child in server.children(recursive=True)):
+                while any(_is_index(child) for child in server.children(recursive=True)):  # noqa: ASYNC110
                     await asyncio.sleep(0.2)
         except TimeoutError:
             raise BenchmarkError(
@@ -153,7 +153,8 @@ class Tenon:
         item = items[0]
         end = offset_on_line(document.text, cursor, item["range"]["end"]["character"])
         identifier = (item.get("command") or {}).get("arguments", [""])[0]
-        return Offer(item["insertText"], end - cursor, identifier)
+        misplaced = item["range"]["start"] != where[1]
+        return Offer(item["insertText"], end - cursor, identifier, misplaced)
 
     async def _ask(self, document: dict, place: dict, *, automatic: bool) -> Any:
         return await self.rpc.request(

@@ -1,7 +1,8 @@
 """A typing trace: which code is typed where, with which rhythm and which mistakes. Pure.
 
-A trace is a function of (repositories, seed, number) and repeats bit for bit. It says what *would* be
-typed; what is accepted from suggestions depends on who suggests and is decided while it is replayed.
+A trace is a function of (repositories, seed, number) and repeats bit for bit. It says what *would*
+be typed; what is accepted from suggestions depends on who suggests and is decided while it is
+replayed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,10 @@ ATTENTIVE = 0.5
 BODY = (140, 320)
 """Characters of the longest piece of a trace; of a longer body the first lines are typed."""
 _NEIGHBOURS = {
-    "a": "sq", "b": "vn", "c": "xv", "d": "sf", "e": "wr", "f": "dg", "g": "fh", "h": "gj", "i": "uo",
-    "j": "hk", "k": "jl", "l": "k", "m": "n", "n": "bm", "o": "ip", "p": "o", "q": "wa", "r": "et",
-    "s": "ad", "t": "ry", "u": "yi", "v": "cb", "w": "qe", "x": "zc", "y": "tu", "z": "x",
+    "a": "sq", "b": "vn", "c": "xv", "d": "sf", "e": "wr", "f": "dg", "g": "fh", "h": "gj",
+    "i": "uo", "j": "hk", "k": "jl", "l": "k", "m": "n", "n": "bm", "o": "ip", "p": "o", "q": "wa",
+    "r": "et", "s": "ad", "t": "ry", "u": "yi", "v": "cb", "w": "qe", "x": "zc", "y": "tu",
+    "z": "x",
 }  # fmt: skip
 
 
@@ -111,7 +113,7 @@ def traces(repositories: Sequence[Repository], count: int, seed: int) -> list[Tr
 
 def trace(repository: Repository, seed: int, number: int) -> Trace:
     """A body begun, another tab visited, the body ended, and a line elsewhere in its file."""
-    random = Random(f"{seed}/{number}/{repository.name}")  # noqa: S311 - to be repeated
+    random = Random(f"{seed}/{number}/{repository.name}")
     body = _body(repository, random)
     others = [
         span
@@ -206,7 +208,9 @@ def _slip(text: str, at: int, random: Random) -> Slip:
         more += 1
     typed = random.choice(_NEIGHBOURS[text[at]]) + text[at + 1 : at + 1 + more]
     gaps = [rhythm.gap(rhythm.LETTER, random) for _ in typed]
-    gaps += [rhythm.gap(rhythm.BACKSPACE if key else rhythm.NOTICE, random) for key in range(len(typed))]
+    gaps += [
+        rhythm.gap(rhythm.BACKSPACE if key else rhythm.NOTICE, random) for key in range(len(typed))
+    ]
     return Slip(typed, tuple(gaps))
 
 

@@ -16,9 +16,15 @@ _CLOSES_BEFORE = frozenset(" \t\n)]}")
 """VS Code closes a bracket only where one of these, or nothing, stands right of the cursor."""
 
 
+def indent_of(text: str) -> int:
+    """Spaces of one level in a file: the least indentation that any line has."""
+    levels = [len(line) - len(line.lstrip(" ")) for line in text.split("\n") if line.strip()]
+    return min((level for level in levels if level > 1), default=INDENT)
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """``removed`` characters at ``start`` of the document give way to ``inserted``; then the cursor."""
+    """``removed`` characters at ``start`` of the document give way to ``inserted``."""
 
     start: int
     removed: int
@@ -42,8 +48,8 @@ class Key:
 class Typist:
     """Types one task into a document; ``right`` is what stands right of the place.
 
-    ``done`` characters of the text are there, then ``stray`` ones that do not belong there, then the
-    cursor, then ``closers``, which the editor put there.
+    ``done`` characters of the text are there, then ``stray`` ones that do not belong there, then
+    the cursor, then ``closers``, which the editor put there.
     """
 
     task: Task
@@ -184,7 +190,9 @@ class Typist:
         if PAIRS[character] != character:
             return True
         before = self.text[self.done - 2 : self.done - 1]
-        prefix = before in {"f", "r", "b"} and not self.text[self.done - 3 : self.done - 2].isalnum()
+        prefix = (
+            before in {"f", "r", "b"} and not self.text[self.done - 3 : self.done - 2].isalnum()
+        )
         return (not before.isalnum() or prefix) and before not in {character, "_", "\\"}
 
     def _on_wrong(self, key: Key) -> None:
