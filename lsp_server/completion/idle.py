@@ -22,7 +22,12 @@ class Idle:
     def then(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do something once a pause has lasted."""
         self.interrupted()
-        self._timer = asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._start, work)
+        self._timer = asyncio.get_running_loop().call_later(PAUSE_SECONDS, self.now, work)
+
+    def now(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do something at once, for this is a pause."""
+        self.stop()
+        self._task = asyncio.create_task(_guarded(work()))
 
     def interrupted(self) -> None:
         """A key was pressed, or a request has come: this is no pause. What was begun goes on."""
@@ -36,10 +41,6 @@ class Idle:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-
-    def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self.stop()
-        self._task = asyncio.create_task(_guarded(work()))
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:

@@ -70,7 +70,7 @@ class CompletionProvider:
         """A cursor came to rest where nobody has asked for anything yet."""
         edits = time.monotonic() - self._rhythm.last < EDITING_SECONDS
         if edits and not self._running and _cursor(query) != self._asked:
-            self._idle.then(lambda: self._warm(query, engine))
+            self._idle.now(lambda: self._warm(query, engine))
 
     async def complete(
         self,

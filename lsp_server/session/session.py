@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..completion.provider import Completion, CompletionProvider, ProviderOptions, Query
@@ -18,7 +17,6 @@ from .keys import Edit
 from .offering import Offers
 from .parts import Adapters, Engines, Indexes, Learners, Recorder
 from .refusals import is_without, refusal
-from .sharing import BaseShare
 from .status import StatusBoard
 
 if TYPE_CHECKING:  # the HTTP client is imported after the editor has its answer to `initialize`
@@ -50,7 +48,6 @@ class Session:
         self.root: str | None = None
         self._board = StatusBoard(on_status)
         self._provider = CompletionProvider()
-        self._base_share = BaseShare()
         self._offers = Offers()
         self._asking = Asking(self._offers)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,7 +94,7 @@ class Session:
         root = root_of(request.path, request.roots)
         self._ask_about(root)
         engine = self.engines.engine() if self.engines else None
-        query = self._query(request, place, root, engine)
+        query = self._query(request, place, engine)
         completion = await self._provider.complete(query, engine, absent=self._absent())
         if self.adapters and root and engine is not None and is_without(query.adapter, completion):
             self.adapters.lost(root, engine)
@@ -116,8 +113,7 @@ class Session:
         info = self.engines.status.info if self.engines else None
         engine = self.engines.engine() if self.engines and info else None  # starts none
         if engine is not None and not isinstance(place, Reason):
-            root = root_of(request.path, request.roots)
-            self._provider.rests(self._query(request, place, root, engine), engine)
+            self._provider.rests(self._query(request, place, engine), engine)
 
     def _place(self, request: Request) -> Place | Reason:
         """Where a request's answer would go, or why it has none."""
@@ -127,32 +123,18 @@ class Session:
         cursor = offset_of(text, request.position, request.encoding)
         return Reason.OUTSIDE if cursor is None else place_of(request, text, cursor)
 
-    def _query(
-        self, request: Request, place: Place, root: str | None, engine: "AdaptableEngine | None"
-    ) -> Query:
-        query = self._asking.query(request, place.document, root, self.indexes)
-        adapter = self._adapter(request, root, engine)
-        if adapter is not None and self.adapters is not None and root is not None:
-            query = replace(query, adapter=adapter, scale=self.adapters.scale_of(root))
-        return query
+    def _query(self, request: Request, place: Place, engine: "AdaptableEngine | None") -> Query:
+        query = self._asking.query(request, place.document, self.indexes)
+        if self.adapters is None or engine is None:
+            return query
+        share = self.settings.base_share
+        return self._asking.adapted(query, request, self.adapters, engine, base_share=share)
 
     def _ask_about(self, root: str | None) -> None:
         """The status is about this repository from now on."""
         if root is not None and root != self.root:
             self.root = root
             self.publish()
-
-    def _adapter(
-        self, request: Request, root: str | None, engine: "AdaptableEngine | None"
-    ) -> str | None:
-        """The adapter that is to answer; None: the base, or nobody."""
-        if self.adapters is None or root is None or engine is None:
-            return None
-        adapter = self.adapters.adapter_of(root, engine)
-        line = request.position.line
-        if adapter and self._base_share.draws(self.settings.base_share, request.uri, line):
-            return None
-        return adapter
 
     def typed(self, path: str | None, roots: tuple[str, ...]) -> None:
         """A key was pressed in a document: whoever learns its repository makes room."""

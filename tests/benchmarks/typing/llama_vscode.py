@@ -252,6 +252,9 @@ class LlamaVscode:
             place = _place(document, cursor)
             self.ring.around(document.path, place.lines, place.line)
 
+    def rests(self, document: Document, cursor: int) -> None:
+        """Nothing: it reads a place when it is asked there."""
+
     def saved(self, document: Document, cursor: int) -> None:
         async def later() -> None:
             await asyncio.sleep(SAVE_SECONDS)

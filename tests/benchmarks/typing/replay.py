@@ -132,6 +132,7 @@ class Replay:
         typist = self._typist = Typist(task, start, text[start:], indent_of(text), line_before=line)
         self._cancel()
         self._screen.hide()
+        self._suggester.rests(Document(task.path, text), start)
         wait = task.pause
         while key := typist.next_key():
             await self._sleep(wait + key.gap)

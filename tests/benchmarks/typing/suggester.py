@@ -90,6 +90,9 @@ class Suggester(Protocol):
     def switched(self, old: tuple[Document, int], new: tuple[Document, int]) -> None:
         """Another tab is looked at, with its cursor there."""
 
+    def rests(self, document: Document, cursor: int) -> None:
+        """The cursor was put there; the next key comes after a look at the place."""
+
     def saved(self, document: Document, cursor: int) -> None:
         """The file lies on disk as it is here."""
 

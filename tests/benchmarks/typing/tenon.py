@@ -19,6 +19,8 @@ from .typist import Edit
 
 SETTINGS: dict[str, Any] = {"offerModels": False, "training": "off"}
 READY_SECONDS, INDEX_SECONDS, ENGINE_SECONDS = 120.0, 180.0, 10.0
+RESTS_AFTER = 0.15
+"""Seconds, as in the extension's cursor.ts."""
 POLL = 6
 """Answers between two looks at the reasons; the status keeps the last twenty."""
 
@@ -58,6 +60,7 @@ class Tenon:
         self._answered: list[Request] = []
         self._explained = 0
         self._polling: set[asyncio.Task[None]] = set()
+        self._resting: asyncio.TimerHandle | None = None
         self._rpc: Connection | None = None
         self._http: aiohttp.ClientSession | None = None
 
@@ -121,6 +124,8 @@ class Tenon:
             ) from None
 
     def changed(self, before: Document, edit: Edit) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
         version = self._versions[before.path] = self._versions[before.path] + 1
         change = {
             "range": {
@@ -194,7 +199,14 @@ class Tenon:
         task.add_done_callback(self._polling.discard)
 
     def switched(self, old: tuple[Document, int], new: tuple[Document, int]) -> None:
-        """LSP has no word for it."""
+        """LSP has no word for it; :meth:`rests` follows."""
+
+    def rests(self, document: Document, cursor: int) -> None:
+        """As the extension tells it, once the cursor has stood still."""
+        place = {"uri": self._uri(document.path)} | position(document.text, cursor)
+        self._resting = asyncio.get_running_loop().call_later(
+            RESTS_AFTER, lambda: self.rpc.notify("tenon/cursor", place)
+        )
 
     def saved(self, document: Document, cursor: int) -> None:
         self.rpc.notify("textDocument/didSave", {"textDocument": {"uri": self._uri(document.path)}})
