@@ -211,8 +211,13 @@ class CompletionProvider:
             await asyncio.sleep(seconds)
 
     def _extent(self, query: Query) -> Extent:
-        before, after = query.source.before, query.source.after
-        return choose(before, after, automatic=query.automatic, multiline=self._options.multiline)
+        return choose(
+            query.source.before,
+            query.source.after,
+            automatic=query.automatic,
+            multiline=self._options.multiline,
+            accepted=query.accepted,
+        )
 
     def _completion(
         self, query: Query, left: Remembered, reason: Reason, trace: Trace
