@@ -14,6 +14,8 @@ from .transport import Transport, sendable
 
 INFO_SECONDS = 30.0
 """How long the engine's speed, which it goes on measuring, is taken as known."""
+HOLD_MS = 30.0
+"""Text inside a line travels together for so long: an editor shows nothing before a line's end."""
 
 
 class HttpEngine:
@@ -98,6 +100,7 @@ class HttpEngine:
             # An answer that is closed early would otherwise never say what it cost.
             "timings_per_token": True,
             "token_healing": request.heal,
+            "hold_ms": HOLD_MS,
         }
         try:
             async with aclosing(self._transport.events("/v1/completions", body)) as events:
