@@ -14,7 +14,9 @@ class EngineInfo:
 
     ``context`` is the longest prompt plus answer of one request, in tokens; speeds are tokens per
     second as measured on this machine (0 where the engine does not say); ``adapters`` are the
-    names it has loaded. ``size`` (bytes) and ``sha256`` are the model file's.
+    names it has loaded. ``size`` (bytes) and ``sha256`` are the model file's. ``least_confidence``
+    is the mean natural-log probability of a line's tokens below which it was measured to be seldom
+    right, None where nobody measured.
     """
 
     model: str
@@ -25,6 +27,7 @@ class EngineInfo:
     adapters: tuple[str, ...] = ()
     size: int = 0
     sha256: str = ""
+    least_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ class GenerationRequest:
 class Chunk:
     """A piece of the answer; the last one says why it ended and what it cost.
 
-    ``logprob`` is the sum over this chunk's tokens (natural logarithm). ``timings`` are
+    ``logprob`` is the sum over this chunk's tokens (natural logarithm); the last one's token is
+    the one by which the model ended its answer itself, if it did. ``timings`` are
     milliseconds and token counts by name: ``queue_ms, prompt_n, prompt_ms, cache_n, predicted_n,
     predicted_ms``.
     """

@@ -52,6 +52,7 @@ class HttpEngine:
             adapters=tuple(entry["id"] for entry in others),
             size=meta.get("size", 0),
             sha256=meta.get("sha256", ""),
+            least_confidence=meta.get("least_confidence"),
         )
         return self._info
 

@@ -99,10 +99,14 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of an answer: ``stop`` or ``length``, as OpenAI's finish reasons."""
+    """The end of an answer: ``stop`` or ``length``, as OpenAI's finish reasons.
+
+    ``end`` is the token by which the model ended it itself, if it did.
+    """
 
     reason: str
     timings: Timings
+    end: TokenScore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +153,10 @@ class Generation:
         yield from self._prefill(lane.context, sequence, prompt_scores)
         if work.score_prompt:
             self._emit(PromptScored(tuple(prompt_scores)))
-        reason = "stop" if work.ended else "length"
+        finished = Finished("stop" if work.ended else "length", self._timings)
         if work.max_tokens > 0:
-            reason = yield from self._decode(lane.context, sequence)
-        self._emit(Finished(reason, self._timings))
+            finished = yield from self._decode(lane.context, sequence)
+        self._emit(finished)
 
     def _prefill(
         self, context: Context, sequence: Sequence, scores: list[TokenScore]
@@ -188,11 +192,11 @@ class Generation:
             timings.prompt_ms = 1000 * (time.perf_counter() - started)
             yield
 
-    def _decode(self, context: Context, sequence: Sequence) -> Generator[None, None, str]:
+    def _decode(self, context: Context, sequence: Sequence) -> Generator[None, None, Finished]:
         work, timings, pieces = self._work, self._timings, self._vocabulary.pieces
         sampler = Sampler(work.sampling)
         answer = AnswerText(required=work.required, stops=work.stops, indent=work.indent)
-        required, reason = work.required, "length"
+        required, reason, end = work.required, "length", None
         ends = frozenset() if work.ignore_ends else self._vocabulary.ends | work.stop_tokens
         written = 0  # tokens that bring something new; repeating what was taken back is free
         started = time.perf_counter()
@@ -206,7 +210,7 @@ class Generation:
             timings.predicted_n += 1
             timings.predicted_ms = 1000 * (time.perf_counter() - started)
             if token in ends:
-                reason = "stop"
+                reason, end = "stop", self._score(logits, token, logprob)
                 break
             piece = pieces[token]
             score = self._score(logits, token, logprob)
@@ -223,7 +227,7 @@ class Generation:
             sequence.tokens.append(token)
             yield
         self._emit(Delta(answer.finish(), replace(timings)))
-        return reason
+        return Finished(reason, timings, end)
 
     def _score(self, logits: Logits, token: int, logprob: float) -> TokenScore:
         count = self._work.logprobs

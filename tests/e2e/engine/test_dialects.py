@@ -145,6 +145,17 @@ async def test_generated_logprobs_agree_with_scored_ones(http: httpx.AsyncClient
     assert generated["logprobs"]["token_logprobs"] == pytest.approx(tail, abs=0.15)
 
 
+async def test_a_streamed_answer_says_how_likely_its_end_was(
+    engine: HttpEngine, http: httpx.AsyncClient
+) -> None:
+    request = GenerationRequest(Prompt((Text("x = 1\n"),)), 60)
+    chunks = [chunk async for chunk in engine.generate(request)]
+    (choice,) = (await complete(http, prompt="x = 1\n", max_tokens=60, temperature=0))["choices"]
+    ended = choice["finish_reason"] == "stop"
+    assert (chunks[-1].tokens, chunks[-1].logprob < 0) == ((1, True) if ended else (0, False))
+    assert sum(chunk.tokens for chunk in chunks[:-1]) <= 60
+
+
 @pytest.mark.parametrize(
     ("body", "param", "status"),
     [
