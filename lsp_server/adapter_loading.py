@@ -53,6 +53,7 @@ class _Repository:
     engine: AdaptableEngine | None = None
     seen: _Seen | None = None
     adapter: str | None = None
+    least_confidence: float | None = None
     looked: float = 0.0
     look: asyncio.Task[None] | None = None
     looked_with: AdaptableEngine | None = None
@@ -98,6 +99,11 @@ class AdapterLoader:
         if time.monotonic() - repository.looked >= LOOK_SECONDS:
             self._begin(repository, engine)
         return repository.adapter if repository.engine is engine else None
+
+    def least_confidence(self, root: str) -> float | None:
+        """What the gate measured for the adapter that is loaded for a folder, if it did."""
+        repository = self._repositories.get(root)
+        return repository.least_confidence if repository else None
 
     def lost(self, root: str, engine: AdaptableEngine) -> None:
         """The engine did not know the adapter: it began anew, or serves another model."""
@@ -168,6 +174,7 @@ class AdapterLoader:
         except (AdapterError, EngineRequestError, OSError) as error:
             active, trouble = None, f"the base alone serves {repository.root}: {error}"
         repository.engine, repository.seen = engine, seen
+        repository.least_confidence = active.adapter.least_confidence if active else None
         self._serve(repository, active.adapter.id if active else None)
         self._tell(repository, trouble)
 

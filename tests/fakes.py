@@ -24,7 +24,9 @@ class FakeEngine:
         piece: int = 3,
         finish: str = "stop",
         error: EngineError | None = None,
+        token_logprob: float = 0.0,
     ) -> None:
+        self.token_logprob = token_logprob
         self.answer = answer
         self.served = info
         self.piece = piece
@@ -59,7 +61,7 @@ class FakeEngine:
             for start in range(0, len(answer), self.piece):
                 piece = answer[start : start + self.piece]
                 self.sent += piece
-                yield Chunk(piece, tokens=1)
+                yield Chunk(piece, self.token_logprob, tokens=1)
                 await asyncio.sleep(0)
             yield Chunk("", finish_reason=self.finish, timings={"predicted_n": 7.0})
         finally:

@@ -10,9 +10,10 @@ from ..prompt.formats import FimFormat
 from ..prompt.snippets import candidates_for, fit, lines_of
 from ..prompt.window import Budget, lines_to_count, window
 from .budget import budget_for, steady
+from .confidence import Scored
 from .engine import Chunk, CompletionEngine, EngineInfo, GenerationRequest
 from .extent import Extent, end_of
-from .postprocess import Draft
+from .filters.draft import Draft
 from .query import ProviderOptions, Query
 from .tokens import LineCounts
 from .trace import Trace
@@ -80,7 +81,8 @@ class Drafting:
         )
         stream = engine.generate(request)
         try:
-            return await self._read(stream, source, info.fim, extent, trace)
+            draft = await self._read(stream, source, info.fim, extent, trace)
+            return replace(draft, least_confidence=query.least(info))
         finally:
             # An iterator that is merely dropped is closed whenever the collector gets to it.
             if close := getattr(stream, "aclose", None):
@@ -113,11 +115,12 @@ class Drafting:
         trace: Trace,
     ) -> Draft:
         start = time.perf_counter()
-        finished = True
+        finished, scores = True, list[Scored]()
         async for chunk in stream:
             if "first_ms" not in trace.timings:
                 trace.since(start, "first_ms")
             trace.raw += chunk.text
+            scores.append(Scored(len(trace.raw), chunk.tokens, chunk.logprob))
             trace.timings.update(chunk.timings)
             finished = chunk.finish_reason != "length"
             if end_of(extent, source.before, trace.raw, self._options.max_lines) is not None:
@@ -129,6 +132,8 @@ class Drafting:
             source.after,
             extent,
             self._options.max_lines,
+            path=source.path,
             finished=finished,
             stops=fim.stops,
+            scores=scores,
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ..errors import EngineError
 from ..prompt.assemble import Source
 from ..prompt.snippets import SnippetSource
+from .engine import EngineInfo
 from .extent import Multiline
 from .reasons import Reason
 from .trace import Trace
@@ -26,7 +27,8 @@ class Query:
 
     ``adapter`` is the name under which the engine has loaded one; should the engine not know it,
     the base alone answers. ``index`` is where other files of the repository are looked up; None
-    where there is none.
+    where there is none. ``least_confidence`` is what was measured for the adapter; None: the
+    model's own holds.
     """
 
     uri: str
@@ -34,6 +36,18 @@ class Query:
     automatic: bool = True
     adapter: str | None = None
     index: SnippetSource | None = None
+    least_confidence: float | None = None
+
+    def least(self, info: EngineInfo) -> float | None:
+        """How sure the model must be of what is shown; None shows all, as who asks by hand wants.
+
+        What was measured for an adapter holds while it answers, and no other does.
+        """
+        if not self.automatic:
+            return None
+        if self.adapter is not None and self.least_confidence is not None:
+            return self.least_confidence
+        return info.least_confidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,8 @@ class Session:
         index = self.indexes.index_of(root) if self.indexes and root else None
         engine = self.engines.engine() if self.engines else None
         adapter = self._adapter(request, root, engine)
-        query = Query(request.uri, source, request.automatic, adapter, index)
+        least = self.adapters.least_confidence(root) if self.adapters and root else None
+        query = Query(request.uri, source, request.automatic, adapter, index, least)
         completion = await self._provider.complete(query, engine, absent=self._absent())
         if self.adapters and root and engine is not None and is_without(adapter, completion):
             self.adapters.lost(root, engine)

@@ -250,6 +250,9 @@ class FakeAdapters:
     def adapter_of(self, root, engine):
         return self.adapters.get(root)
 
+    def least_confidence(self, root):
+        return None
+
     def lost(self, root, engine):
         self.forgotten.append(root)
 
