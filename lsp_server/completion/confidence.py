@@ -15,19 +15,20 @@ class Scored:
     logprob: float
 
 
-def confidence(scores: Sequence[Scored], end: int, start: int = 0) -> float | None:
-    """Mean natural-log probability of the tokens of a part of an answer, and of the one behind it:
-    whether the answer ends there, or its line, was to be guessed too.
+def log_probability(scores: Sequence[Scored], end: int) -> float | None:
+    """Natural logarithm of the probability that the model gave an answer up to the offset ``end``,
+    and the token behind it: whether the answer ends there, or its line, was to be guessed too.
 
-    The part is ``start`` to ``end``, as offsets into the whole. None where the engine does not
-    tell. Tokens before the answer's first text repeat what healing took back, and do not count.
+    None where the engine does not tell. Tokens before the answer's first text repeat what healing
+    took back, and do not count. It is the sum, not the mean: an answer is wrong if any of its
+    tokens is, and the sum tells right ones from wrong ones better (``make bench-filters``).
     """
     total, tokens, at = 0.0, 0, 0
     for score in scores:
-        if score.end > start:
+        if score.end:
             tokens += score.tokens
             total += score.logprob
         if score.end > end or (at >= end and score.tokens):
             break
         at = score.end
-    return total / tokens if tokens else None
+    return total if tokens else None

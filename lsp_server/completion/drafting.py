@@ -82,7 +82,7 @@ class Drafting:
         stream = engine.generate(request)
         try:
             draft = await self._read(stream, source, info.fim, extent, trace)
-            return replace(draft, least_confidence=query.least(info))
+            return replace(draft, least_confidence=query.least(info), automatic=query.automatic)
         finally:
             # An iterator that is merely dropped is closed whenever the collector gets to it.
             if close := getattr(stream, "aclose", None):

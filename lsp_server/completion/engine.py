@@ -15,8 +15,8 @@ class EngineInfo:
     ``context`` is the longest prompt plus answer of one request, in tokens; speeds are tokens per
     second as measured on this machine (0 where the engine does not say); ``adapters`` are the
     names it has loaded. ``size`` (bytes) and ``sha256`` are the model file's. ``least_confidence``
-    is the mean natural-log probability of a line's tokens below which it was measured to be seldom
-    right, None where nobody measured.
+    is the natural-log probability below which its answers were measured to be seldom right, None
+    where nobody measured.
     """
 
     model: str

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .filters.balance import cut_at_surplus_closer
-from .filters.beside import cut_at_text_below, drop_echo, drop_text_after, strip_overlap
+from .filters.beside import cut_at_text_below, drop_text_after, strip_overlap
 from .filters.circles import drop_repetition
 from .filters.draft import Draft, Filter
 from .filters.ending import (
@@ -43,7 +43,6 @@ FILTERS: tuple[Filter, ...] = (
     cut_at_text_below,
     drop_text_after,
     strip_overlap,
-    drop_echo,
     drop_repetition,
     cut_at_surplus_closer,
     drop_syntax_error,

@@ -44,7 +44,6 @@ class Reason(StrEnum):
 
     EMPTY = "empty", "The model has nothing to add here."
     DUPLICATE = "duplicate", "The answer repeats the text after the cursor."
-    ECHO = "echo", "The answer repeats the line above the cursor."
     UNBALANCED = "unbalanced", "The answer closes a bracket that is not open."
     SYNTAX = "syntax", "Python could not read the code with the answer in it."
     NOISE = "noise", "The answer is a comment that nobody began."

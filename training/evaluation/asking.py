@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from lsp_server.completion.confidence import Scored, confidence
+from lsp_server.completion.confidence import Scored, log_probability
 from lsp_server.completion.engine import GenerationRequest
 from lsp_server.engine.client import HttpEngine
 from lsp_server.errors import EngineRequestError
@@ -93,7 +93,7 @@ class Asker:
                     text = text[:end]
                     break
         newline = text.find("\n", len(text) - len(text.lstrip()))
-        sure = confidence(scores, len(text) if newline < 0 else newline)
+        sure = log_probability(scores, len(text) if newline < 0 else newline)
         return Answer(text, stopped=None if function else reason == "stop", confidence=sure)
 
     async def scores(

@@ -47,7 +47,7 @@ class Answer:
 
     ``stopped`` is None where the end is not the model's to tell, ``passed`` where nothing was run.
     ``confidence`` is how sure the model was of its first line with text, see
-    :func:`lsp_server.completion.confidence.confidence`.
+    :func:`lsp_server.completion.confidence.log_probability`.
     """
 
     text: str

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Iterable
 
-KEPT = 0.95
+KEPT = 0.97
 """The share of right answers that is still shown."""
 LEAST_RIGHT = 20
 """With fewer right answers, the bound would be an accident of one of them."""
 
 
 def least_confidence(judged: Iterable[tuple[float | None, bool]]) -> float | None:
-    """The highest mean natural-log probability that leaves ``KEPT`` of the right answers.
+    """The highest natural-log probability that leaves ``KEPT`` of the right answers.
 
     ``judged`` are answers: how sure the model was of each (None: not told), and whether it was
     right. None where too few were right to say. How many wrong ones are left out does not matter:

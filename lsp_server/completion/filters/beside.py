@@ -1,10 +1,9 @@
-"""An answer must not say what stands there already: below the cursor, right of it, above it."""
+"""An answer must not say what stands there already, below the cursor or right of it. Pure."""
 
 from dataclasses import replace
 
 from ..extent import only_closers
 from ..reasons import Reason
-from ..trigger import line_before
 from .brackets import unmatched_closers
 from .draft import Draft
 from .similar import is_telling, same_line
@@ -79,15 +78,6 @@ def drop_text_after(draft: Draft) -> Draft | Reason:
     rest = draft.rest.strip()
     if rest and not only_closers(rest) and same_line(draft.text, rest):
         return Reason.DUPLICATE
-    return draft
-
-
-def drop_echo(draft: Draft) -> Draft | Reason:
-    """Nothing is left of an answer whose first line is the line above once more."""
-    above = draft.before[: len(draft.before) - len(draft.line)].rstrip()
-    first, _, _ = (draft.line + draft.text).strip().partition("\n")
-    if is_telling(first) and first.strip() == line_before(above).strip():
-        return Reason.ECHO
     return draft
 
 

@@ -19,8 +19,9 @@ class Draft:
     ``path`` is the document's, and tells its language. ``finished`` is false where the model was
     cut off by the token limit. ``stops`` are the family's control tokens. ``replace`` counts the
     characters right of the cursor, on its line, that the answer takes the place of. ``scores`` are
-    the pieces of the unfiltered answer, empty where the engine does not tell. No line is shown
-    whose tokens' mean natural-log probability lies below ``least_confidence``; None shows all.
+    the pieces of the unfiltered answer, empty where the engine does not tell. No more is shown
+    than has at least the natural-log probability ``least_confidence``; None shows all.
+    ``automatic`` is false where the user asked by hand.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Draft:
     replace: int = 0
     scores: Sequence[Scored] = ()
     least_confidence: float | None = None
+    automatic: bool = True
 
     @property
     def line(self) -> str:

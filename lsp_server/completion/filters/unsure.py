@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from ..confidence import confidence
+from ..confidence import log_probability
 from ..reasons import Reason
 from .draft import Draft
 
 
 def cut_unsure_lines(draft: Draft) -> Draft | Reason:
-    """End before the first line that the model was not sure of; nothing is left if it is the first.
+    """End before the line that makes the answer too unlikely; nothing is left if it is the first.
 
     See :attr:`Draft.least_confidence`.
     """
@@ -18,7 +18,7 @@ def cut_unsure_lines(draft: Draft) -> Draft | Reason:
     for line in text.splitlines(keepends=True):
         end = start + len(line.rstrip("\n"))
         if line.strip():
-            found = confidence(draft.scores, end, start)
+            found = log_probability(draft.scores, end)
             if found is not None and found < draft.least_confidence:
                 kept = text[:start].rstrip()
                 return replace(draft, text=kept) if kept else Reason.UNSURE

@@ -30,7 +30,7 @@ from .holes import repositories
 from .judging import Case, Shown, Worth, curve, filtered, first_lines, unfiltered
 
 ANSWERS = Path(tempfile.gettempdir())
-SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
+SHARES = (1.0, 0.97, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 RESAMPLES = 2000
 
 
@@ -61,15 +61,15 @@ def ablation_table(cases: Sequence[Case], least: float | None) -> Table:
 def curve_table(shown: Sequence[Shown]) -> Table:
     table = Table(title="how sure the model must be")
     table.add_column("right ones kept, %")
-    for name in ("mean", "sum"):
+    for name in ("sum", "mean"):
         table.add_column(f"{name}: bound")
         table.add_column("right, %")
-    means = curve(shown, lambda row: row.sure, SHARES)
-    sums = curve(shown, lambda row: row.total, SHARES)
-    for (kept, bound, precision), (_, other, of_sum) in zip(means, sums, strict=True):
+    sums = curve(shown, lambda row: row.sure, SHARES)
+    means = curve(shown, lambda row: row.mean, SHARES)
+    for (kept, bound, precision), (_, other, of_mean) in zip(sums, means, strict=True):
         table.add_row(
             f"{100 * kept:.0f}", f"{bound:.2f}", f"{100 * precision:.1f}",
-            f"{other:.2f}", f"{100 * of_sum:.1f}",
+            f"{other:.2f}", f"{100 * of_mean:.1f}",
         )  # fmt: skip
     return table
 
@@ -79,26 +79,33 @@ def chosen(cases: Sequence[Case]) -> float | None:
     return least_confidence((row.sure, row.right) for row in filtered(cases))
 
 
-def gain(cases: Sequence[Case], least: float | None) -> tuple[float, float, float]:
+def gain(cases: Sequence[Case], least: float | None) -> tuple[float, float, float] | None:
     """How many times as many of the shown are right as unfiltered, with a bootstrap 95 % interval
-    over files.
+    over files; None where unfiltered nothing is.
     """
     files: dict[str, list[Case]] = {}
     for case in cases:
         files.setdefault(f"{case.hole.repository}/{case.hole.path}", []).append(case)
     counts = []
     for group in files.values():
-        with_filters = Worth.of(len(group), filtered(group, least))
+        ours = Worth.of(len(group), filtered(group, least))
         raw = Worth.of(len(group), unfiltered(group))
-        counts.append((with_filters.right, with_filters.shown, raw.right, raw.shown))
+        counts.append((ours.right, ours.shown, raw.right, raw.shown))
     draw = random.Random(0)
-    ratios = sorted(_ratio(draw.choices(counts, k=len(counts))) for _ in range(RESAMPLES))
-    return _ratio(counts), ratios[RESAMPLES // 40], ratios[-RESAMPLES // 40]
+    ratios = sorted(
+        ratio
+        for _ in range(RESAMPLES)
+        if (ratio := _ratio(draw.choices(counts, k=len(counts)))) is not None
+    )
+    found = _ratio(counts)
+    if found is None:
+        return None
+    return found, ratios[len(ratios) // 40], ratios[-len(ratios) // 40]
 
 
-def _ratio(counts: Sequence[tuple[int, int, int, int]]) -> float:
+def _ratio(counts: Sequence[tuple[int, int, int, int]]) -> float | None:
     right, shown, raw_right, raw_shown = (sum(column) for column in zip(*counts, strict=True))
-    return (right / max(shown, 1)) / max(raw_right / max(raw_shown, 1), 1e-9)
+    return (right / max(shown, 1)) / (raw_right / raw_shown) if raw_right else None
 
 
 def report(cases: dict[str, list[Case]], least: float | None, console: Console) -> None:
@@ -111,9 +118,10 @@ def report(cases: dict[str, list[Case]], least: float | None, console: Console) 
         others = [case for name in tried for case in cases[name]]
         title = f"bound {bound} chosen on {', '.join(fitted)}; tried on {', '.join(tried)}"
         console.print(worth_table(title, _rows(others, bound)))
-        console.print("right per shown, over unfiltered: {:.2f} ({:.2f} to {:.2f})".format(
-            *gain(others, bound)
-        ))  # fmt: skip
+        if times := gain(others, bound):
+            console.print(
+                "right per shown, over unfiltered: {:.2f} ({:.2f} to {:.2f})".format(*times)
+            )
     title = f"all, with the model's own bound {least} (chosen on all: {chosen(everything)})"
     console.print(worth_table(title, _rows(everything, least)))
     for kind in dict.fromkeys(case.hole.kind for case in everything):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from lsp_server.completion.confidence import Scored, confidence
+from lsp_server.completion.confidence import Scored, log_probability
 from lsp_server.completion.extent import choose
 from lsp_server.completion.filters.similar import is_telling
 from lsp_server.completion.postprocess import FILTERS, Draft, Filter, Outcome, postprocess
@@ -48,7 +48,7 @@ class Case:
 class Shown:
     """What a user would see at a hole, and its worth.
 
-    ``sure`` is the mean natural-log probability of its tokens, ``total`` their sum.
+    ``sure`` is its natural-log probability, ``mean`` that per token.
 
     ``right`` is as :meth:`Hole.is_right` says, ``first`` the same of the first line alone,
     ``repeats`` whether a line of it stands directly below.
@@ -57,7 +57,7 @@ class Shown:
     case: Case
     text: str
     sure: float
-    total: float
+    mean: float
     right: bool
     first: bool
     repeats: bool
@@ -117,13 +117,13 @@ def filtered(
 def _shown(case: Case, text: str, replaced: int) -> Shown:
     hole = case.hole
     size = len(text.rstrip())
-    sure = confidence(case.draft.scores, size) or 0.0
+    sure = log_probability(case.draft.scores, size) or 0.0
     tokens = sum(score.end <= size for score in case.draft.scores if score.end) + 1
     return Shown(
         case,
         text,
         sure,
-        sure * tokens,
+        sure / tokens,
         hole.is_right(text, replaced),
         hole.is_right(_first_line(text), replaced),
         _repeats(case, text),
