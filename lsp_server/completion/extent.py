@@ -90,7 +90,7 @@ def _end_of_block(before: str, text: str, max_lines: int) -> int | None:
             blank += arrived and number > 0
         else:
             if not seen and opened and _stands_beside(whole, start):
-                opened, floor = False, _indentation(start)
+                opened, floor, blank = False, _indentation(whole), 0
             floor = _indentation(whole) if floor is None else floor
             verdict = _verdict(whole, floor, opened=opened, blank=blank > 0, arrived=arrived)
             if verdict is not _Verdict.BELONGS:
@@ -118,8 +118,10 @@ def _verdict(line: str, floor: int, *, opened: bool, blank: bool, arrived: bool)
 
 
 def _stands_beside(line: str, start: str) -> bool:
-    """Whether the first line below the cursor's own is no part of what that began."""
-    return _indentation(line) == _indentation(start) and not _may_still_close(line)
+    """Whether the first line below the cursor's own is no part of it: that one was whole."""
+    if _OPENS_BLOCK.search(start) or _indentation(line) > _indentation(start):
+        return False
+    return _indentation(line) < _indentation(start) or not _may_still_close(line)
 
 
 def _may_still_close(line: str) -> bool:

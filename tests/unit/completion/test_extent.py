@@ -41,6 +41,10 @@ def test_below_a_whole_line_a_block_is_what_stands_beside_it():
     text = "\n    b = 2\n\n    c = 3\nd = 4"
     end = end_of(Extent.BLOCK, "def f():\n    a = 1", text, 20)
     assert text[:end] == "\n    b = 2\n\n    c = 3"
+    dedented = "\n\n    return b\n\ndef g():"
+    start = "def f():\n    if a:\n        return a"
+    assert dedented[: end_of(Extent.BLOCK, start, dedented, 20)] == "\n\n    return b"
+    assert end_of(Extent.BLOCK, "def f():", "\n\n\ndef g():\n", 20) == 0
     closed = "\n}\nfunction g() {"
     assert closed[: end_of(Extent.BLOCK, "function f() {", closed, 20)] == "\n}"
 
