@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from lsp_server.completion.confidence import Scored
 from lsp_server.completion.engine import Chunk, EngineInfo, GenerationRequest
 from lsp_server.errors import EngineError
 from lsp_server.prompt.formats import FORMATS, Text
@@ -61,7 +62,7 @@ class FakeEngine:
             for start in range(0, len(answer), self.piece):
                 piece = answer[start : start + self.piece]
                 self.sent += piece
-                yield Chunk(piece, self.token_logprob, tokens=1)
+                yield Chunk(piece, (Scored(len(piece), self.token_logprob),))
                 await asyncio.sleep(0)
             yield Chunk("", finish_reason=self.finish, timings={"predicted_n": 7.0})
         finally:

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A piece of an answer as the model gave it: where its text ends in the whole, how many tokens
-    it has, and the sum of their natural-log probabilities.
+    """A token of an answer: where its text ends in the whole, and its natural-log probability.
+
+    One without text is what ended the answer, or, at its beginning, what healing took back.
     """
 
     end: int
-    tokens: int
     logprob: float
+
+
+def placed(scores: Sequence[Scored], start: int) -> list[Scored]:
+    """A chunk's tokens as tokens of an answer in which the chunk's text begins at ``start``."""
+    return [Scored(start + score.end, score.logprob) for score in scores]
 
 
 def log_probability(scores: Sequence[Scored], end: int) -> float | None:
@@ -23,12 +28,11 @@ def log_probability(scores: Sequence[Scored], end: int) -> float | None:
     took back, and do not count. It is the sum, not the mean: an answer is wrong if any of its
     tokens is, and the sum tells right ones from wrong ones better (``make bench-filters``).
     """
-    total, tokens, at = 0.0, 0, 0
+    total, told, at = 0.0, False, 0
     for score in scores:
         if score.end:
-            tokens += score.tokens
-            total += score.logprob
-        if score.end > end or (at >= end and score.tokens):
+            total, told = total + score.logprob, True
+        if score.end > end or at >= end:
             break
         at = score.end
-    return total if tokens else None
+    return total if told else None

@@ -10,7 +10,7 @@ from ..prompt.formats import FimFormat
 from ..prompt.snippets import candidates_for, fit, lines_of
 from ..prompt.window import Budget, lines_to_count, window
 from .budget import budget_for, steady
-from .confidence import Scored
+from .confidence import Scored, placed
 from .engine import Chunk, CompletionEngine, EngineInfo, GenerationRequest
 from .extent import Extent, end_of
 from .filters.draft import Draft
@@ -119,8 +119,8 @@ class Drafting:
         async for chunk in stream:
             if "first_ms" not in trace.timings:
                 trace.since(start, "first_ms")
+            scores += placed(chunk.scores, len(trace.raw))
             trace.raw += chunk.text
-            scores.append(Scored(len(trace.raw), chunk.tokens, chunk.logprob))
             trace.timings.update(chunk.timings)
             finished = chunk.finish_reason != "length"
             if end_of(extent, source.before, trace.raw, self._options.max_lines) is not None:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from ..prompt.assemble import Prompt
 from ..prompt.formats import FimFormat
+from .confidence import Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,13 @@ class GenerationRequest:
 class Chunk:
     """A piece of the answer; the last one says why it ended and what it cost.
 
-    ``logprob`` is the sum over this chunk's tokens (natural logarithm); the last one's token is
-    the one by which the model ended its answer itself, if it did. ``timings`` are
-    milliseconds and token counts by name: ``queue_ms, prompt_n, prompt_ms, cache_n, predicted_n,
-    predicted_ms``.
+    ``scores`` are its tokens, placed in this text, as far as the engine tells; the very last one is
+    the token by which the model ended its answer itself, if it did. ``timings`` are milliseconds
+    and token counts by name: ``queue_ms, prompt_n, prompt_ms, cache_n, predicted_n, predicted_ms``.
     """
 
     text: str
-    logprob: float = 0.0
-    tokens: int = 0
+    scores: tuple[Scored, ...] = ()
     finish_reason: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from lsp_server.completion.confidence import Scored, log_probability
+from lsp_server.completion.confidence import Scored, log_probability, placed
 from lsp_server.completion.engine import GenerationRequest
 from lsp_server.engine.client import HttpEngine
 from lsp_server.errors import EngineRequestError
@@ -86,9 +86,9 @@ class Asker:
         text, reason, scores = "", None, list[Scored]()
         async with aclosing(self.engine.generate(request)) as chunks:
             async for chunk in chunks:
+                scores += placed(chunk.scores, len(text))
                 text += chunk.text
                 reason = chunk.finish_reason
-                scores.append(Scored(len(text), chunk.tokens, chunk.logprob))
                 if function and (end := function_end(text)) is not None:
                     text = text[:end]
                     break

@@ -103,8 +103,10 @@ async def _answer(
     async with aclosing(asker.engine.generate(request)) as chunks:
         async for chunk in chunks:
             reason = chunk.finish_reason or reason
-            if chunk.tokens or chunk.text:
-                tokens.append(Token(chunk.text, chunk.logprob))
+            start = 0
+            for score in chunk.scores:
+                tokens.append(Token(chunk.text[start : score.end], score.logprob))
+                start = score.end
     return Answer(hole.name, info.model, tokens, reason == "stop")
 
 

@@ -29,7 +29,7 @@ class Case:
         scores, at = [], 0
         for token in answer.tokens:
             at += len(token.text)
-            scores.append(Scored(at, 1, token.logprob))
+            scores.append(Scored(at, token.logprob))
         draft = Draft(
             answer.text,
             hole.before,

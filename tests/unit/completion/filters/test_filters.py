@@ -26,7 +26,7 @@ def draft_of(case) -> Draft:
     text, scores = "", []
     for piece, *logprob in pieces:
         text += piece
-        scores += [Scored(len(text), 1, *logprob)] if logprob else []
+        scores += [Scored(len(text), *logprob)] if logprob else []
     return Draft(
         text,
         before,
