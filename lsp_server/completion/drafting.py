@@ -9,9 +9,10 @@ from ..prompt.assemble import Prompt, Source, assemble
 from ..prompt.snippets import candidates_for, fit, lines_of
 from ..prompt.window import Budget, lines_to_count, window
 from .budget import budget_for, steady
+from .confidence import Scored, placed
 from .engine import Chunk, CompletionEngine, EngineInfo, GenerationRequest
 from .extent import Extent, end_of
-from .postprocess import Draft
+from .filters.draft import Draft
 from .query import ProviderOptions, Query
 from .tokens import LineCounts
 from .trace import Trace
@@ -63,8 +64,17 @@ class Drafting:
         """
         source, prompt, budget = await self._prompt(query, engine, info, trace)
         stop = ("\n",) if extent is Extent.REST else ()
-        before, after = source.before, source.after
-        draft = Draft("", before, after, extent, self._options.max_lines, stops=info.fim.stops)
+        draft = Draft(
+            "",
+            source.before,
+            source.after,
+            extent,
+            self._options.max_lines,
+            path=source.path,
+            stops=info.fim.stops,
+            least_confidence=query.least(info),
+            automatic=query.automatic,
+        )
         stream = engine.generate(_request(query, prompt, budget.output, stop))
         try:
             return await self._read(stream, draft, trace, progress)
@@ -126,14 +136,15 @@ class Drafting:
         trace: Trace,
         progress: Callable[[Draft], None],
     ) -> Draft:
-        start, cut_off = time.perf_counter(), False
+        start, cut_off, scores = time.perf_counter(), False, list[Scored]()
         async for chunk in stream:
             if "first_ms" not in trace.timings:
                 trace.since(start, "first_ms")
+            scores += placed(chunk.scores, len(trace.raw))
             trace.raw += chunk.text
             trace.timings.update(chunk.timings)
             cut_off = chunk.finish_reason == "length"
-            draft = replace(draft, text=trace.raw, finished=False)
+            draft = replace(draft, text=trace.raw, scores=tuple(scores), finished=False)
             progress(draft)
             if end_of(draft.extent, draft.before, draft.text, draft.max_lines) is not None:
                 break
