@@ -4,7 +4,7 @@ import re
 from enum import Enum, StrEnum
 from typing import Literal
 
-from .trigger import line_before, rest_of_line
+from .lines import line_before, rest_of_line
 
 Multiline = Literal["auto", "never", "always"]
 TAB_WIDTH = 4
@@ -26,18 +26,26 @@ class Extent(StrEnum):
     """Until the indentation falls below where the answer began."""
 
 
-def choose(before: str, after: str, *, automatic: bool, multiline: Multiline = "auto") -> Extent:
-    """What to ask for at a cursor.
+def choose(
+    before: str,
+    after: str,
+    *,
+    automatic: bool,
+    multiline: Multiline = "auto",
+    accepted: str = "",
+) -> Extent:
+    """What to ask for at a cursor, behind a suggestion that was just ``accepted``, if one was.
 
-    A block where one has just been opened, or where the user asked by hand at a line's end;
-    one line otherwise, since a long wrong answer costs the reader more than a short one.
+    A block where one has just been opened, where the user asked by hand at a line's end, or has
+    just taken several lines; one line otherwise, since a long wrong answer costs the reader more
+    than a short one.
     """
     if rest_of_line(after).strip():
         return Extent.REST
     if multiline != "auto":
         return Extent.BLOCK if multiline == "always" else Extent.LINE
     line = line_before(before)
-    if not automatic or _OPENS_BLOCK.search(line):
+    if not automatic or "\n" in accepted.strip() or _OPENS_BLOCK.search(line):
         return Extent.BLOCK
     if line.strip():
         return Extent.LINE

@@ -1,6 +1,6 @@
 """What a completion is asked with, and what is answered: the words of the provider's callers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import EngineError
 from ..prompt.assemble import Source
@@ -13,7 +13,10 @@ from .trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
-    """What a user may set about answers; milliseconds are per keystroke."""
+    """What a user may set about answers; milliseconds are per keystroke.
+
+    ``debounce_ms`` is the most that is waited for another key, see :mod:`.rhythm`.
+    """
 
     latency_target_ms: float = 600.0
     debounce_ms: float = 0.0
@@ -26,9 +29,11 @@ class Query:
     """One request of an editor: where, and whether the user asked by hand.
 
     ``adapter`` is the name under which the engine has loaded one; should the engine not know it,
-    the base alone answers. ``index`` is where other files of the repository are looked up; None
-    where there is none. ``least_confidence`` is what was measured for the adapter; None: the
-    model's own holds.
+    the base alone answers; ``scale`` is the one that it is loaded with. ``index`` is where other
+    files of the repository are looked up; None where there is none. ``deleting``: the last edit
+    took text away at this cursor. ``accepted`` is the text of a suggestion that the last edit
+    inserted before it ("": none was). ``least_confidence`` is what was measured for the adapter;
+    None: the model's own holds.
     """
 
     uri: str
@@ -36,6 +41,9 @@ class Query:
     automatic: bool = True
     adapter: str | None = None
     index: SnippetSource | None = None
+    scale: float = 1.0
+    deleting: bool = False
+    accepted: str = ""
     least_confidence: float | None = None
 
     def least(self, info: EngineInfo) -> float | None:
@@ -68,3 +76,16 @@ class Completion:
     replace: int = 0
     error: EngineError | None = None
     trace: Trace | None = field(default=None, compare=False, repr=False)
+
+    def accepted_by(self, query: Query) -> Query:
+        """What an editor will ask that asked ``query`` and has inserted this since."""
+        before = query.source.before + self.text
+        after = query.source.after[self.replace :]
+        return replace(
+            query,
+            source=replace(query.source, before=before, after=after),
+            automatic=True,
+            adapter=self.adapter,
+            deleting=False,
+            accepted=self.text,
+        )

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from ..brackets import CLOSERS, OPENERS, QUOTES, open_quote
 from ..reasons import Reason
-from .brackets import CLOSERS, OPENERS, QUOTES, open_quote
 from .draft import Draft
 
 LOOKED_AT = 12_000

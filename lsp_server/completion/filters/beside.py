@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from ..brackets import unmatched_closers
 from ..extent import only_closers
 from ..reasons import Reason
-from .brackets import unmatched_closers
 from .draft import Draft
 from .similar import is_telling, same_line
 

@@ -5,9 +5,9 @@ import re
 import warnings
 from dataclasses import replace
 
+from ..brackets import open_quote
 from ..extent import only_closers
 from ..reasons import Reason
-from .brackets import open_quote
 from .draft import Draft
 
 LONGEST = 12_000

@@ -98,3 +98,11 @@ def test_automatic_requests_are_refused_where_they_would_disturb(document, reaso
 def test_a_user_who_asks_by_hand_is_answered_inside_a_word():
     assert refusal("ret", "urn x", automatic=False) is None
     assert refusal("", "", automatic=False) is Reason.BLANK_DOCUMENT
+
+
+def test_who_took_several_lines_is_offered_several_again():
+    taken = "\n    first()\n    second()"
+    assert choose(f"def f():{taken}", "\n", automatic=True, accepted=taken) is Extent.BLOCK
+    for accepted in ("", "second()", "\n    second()"):
+        asked = choose(f"def f():{taken}", "\n", automatic=True, accepted=accepted)
+        assert asked is Extent.LINE

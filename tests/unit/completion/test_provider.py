@@ -154,17 +154,6 @@ async def test_requests_of_two_documents_do_not_disturb_each_other():
     assert [(await task).reason for task in tasks] == [Reason.SHOWN, Reason.SHOWN]
 
 
-async def test_cancelling_the_caller_frees_the_engine():
-    engine, provider = FakeEngine("1"), CompletionProvider()
-    engine.blocked.clear()
-    task = asyncio.create_task(provider.complete(query("x = ‸\n"), engine))
-    await engine.streaming.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert (engine.open_streams, engine.closed_streams) == (0, 1)
-
-
 async def test_engine_trouble_is_a_reason_and_keeps_its_error():
     error = EngineUnavailableError("gone")
     engine = FakeEngine(error=error)
