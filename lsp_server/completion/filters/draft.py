@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 from ..confidence import Scored
 from ..extent import Extent
+from ..lines import line_before, rest_of_line
 from ..reasons import Reason
-from ..trigger import line_before, rest_of_line
 
 _PYTHON = frozenset({".py", ".pyi"})
 

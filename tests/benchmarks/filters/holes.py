@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from lsp_server.completion.trigger import refusal, rest_of_line
+from lsp_server.completion.lines import is_word, rest_of_line
 from lsp_server.store.files import RepositoryFile
 from lsp_server.store.index import RepositoryIndex
 
@@ -82,11 +82,7 @@ def _holes(repository: str, data: dict[str, Any], share: float) -> Iterator[Hole
         spans = [span for span in data["eval"] if span["kind"] == source]
         random.shuffle(spans)
         holes = (_hole(repository, kind, span, data["head_files"], random) for span in spans)
-        asked = [
-            hole
-            for hole in holes
-            if hole is not None and not refusal(hole.before, hole.after, automatic=True)
-        ]
+        asked = [hole for hole in holes if hole is not None and not is_word(hole.after[:1])]
         yield from asked[: round(count * share)]
 
 
