@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 from ..prompt.assemble import Prompt, Source, assemble
-from ..prompt.snippets import candidates_for, fit, lines_of
+from ..prompt.recall import Recall
+from ..prompt.snippets import lines_of
 from ..prompt.window import Budget, lines_to_count, window
 from .budget import budget_for, steady
 from .confidence import Scored, placed
@@ -27,6 +28,7 @@ class _Measured:
     model: str
     counts: LineCounts = field(default_factory=LineCounts)
     budgets: dict[bool, Budget] = field(default_factory=dict)
+    recall: Recall = field(default_factory=Recall)
 
     def budget(self, info: EngineInfo, target_ms: float, *, files: bool) -> Budget:
         """The budget for a target, as it was the last time if that is about right."""
@@ -123,9 +125,13 @@ class Drafting:
         await counts.prime(engine, lines_to_count(before, after, budget))
         shown = window(before, after, budget, counts)
         # In a thread: a disk that has to wake up must not hold up other messages.
-        found = await asyncio.to_thread(candidates_for, query.source, query.index, shown)
-        await counts.prime(engine, lines_of(found))
-        trace.snippets = fit(found, budget.snippets, counts)
+        recall, path = self._measured.recall, query.source.path
+        found = await asyncio.to_thread(recall.candidates, query.source, query.index, shown)
+        snippets = recall.fitted(path, found, budget.snippets)
+        if snippets is None:
+            await counts.prime(engine, lines_of(found))
+            snippets = recall.fit(path, found, budget.snippets, counts)
+        trace.snippets = snippets
         trace.since(start, "snippets_ms")
         return replace(query.source, snippets=trace.snippets)
 

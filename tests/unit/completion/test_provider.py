@@ -236,6 +236,9 @@ class FakeIndex:
     def __init__(self):
         self.asked = 0
 
+    def version(self):
+        return 1
+
     def places(self, names, exclude):
         self.asked += 1
         return [Place("helper", "helper", "function", "lib.py", 0, 1)] if "helper" in names else []
