@@ -69,14 +69,8 @@ class Flight:
         return self.written.startswith(moved.typed) or moved.typed.startswith(self.written)
 
     def fits(self, place: Place, before: str, after: str) -> bool:
-        """Whether a request here does better to wait for it than to begin another.
-
-        One that has written nothing yet is not waited for by who typed on: to begin again costs
-        next to nothing then, and the model knows more.
-        """
-        if place != self.place or self.is_over or not self.agrees(before, after):
-            return False
-        return bool(self.written) or self.near.length == len(before)
+        """Whether a request here does better to wait for it than to begin another."""
+        return place == self.place and not self.is_over and self.agrees(before, after)
 
     def leads_to(self, before: str, after: str) -> bool:
         """Whether a document may still come to where this one began, or along it."""

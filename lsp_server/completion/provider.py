@@ -16,7 +16,6 @@ from .idle import Idle
 from .near import Near
 from .query import Completion, ProviderOptions, Query
 from .reasons import Reason
-from .rhythm import Rhythm
 from .trace import Trace
 from .trigger import refusal
 
@@ -41,7 +40,7 @@ class CompletionProvider:
         self._cache = TypeThroughCache()
         self._flights = Flights()
         self._idle = Idle()
-        self._rhythm = Rhythm()
+        self._key = float("-inf")  # when the last one was pressed
         self._running: dict[str, asyncio.Task[Completion]] = {}
         self._asked = ("", 0)
         self._model = ""
@@ -60,7 +59,7 @@ class CompletionProvider:
 
     def typed(self, uri: str, around: Callable[[], tuple[str, str] | None]) -> None:
         """A key was pressed in a document; ``around`` tells the text on either side of where."""
-        self._rhythm.key(time.monotonic())
+        self._key = time.monotonic()
         self._idle.interrupted()
         if self._flights.concerns(uri):
             here = around()
@@ -68,7 +67,7 @@ class CompletionProvider:
 
     def rests(self, query: Query, engine: CompletionEngine) -> None:
         """A cursor came to rest where nobody has asked for anything yet."""
-        edits = time.monotonic() - self._rhythm.last < EDITING_SECONDS
+        edits = time.monotonic() - self._key < EDITING_SECONDS
         if edits and not self._running and _cursor(query) != self._asked:
             self._idle.now(lambda: self._warm(query, engine))
 
@@ -200,13 +199,12 @@ class CompletionProvider:
 
     def _keep(self, place: Place, landed: Landed) -> None:
         """An answer is complete: it serves for as long as it fits."""
-        self._rhythm.answered(time.perf_counter() - landed.trace.started)
         if landed.reason in {Reason.SHOWN, Reason.EMPTY}:
             self._cache.add(place, landed.answer)
 
     async def _wait(self) -> None:
-        """For another key, as long as the user's rhythm and the engine's speed leave time."""
-        seconds = self._rhythm.wait(time.monotonic(), self._options.debounce_ms / 1000)
+        """For another key; what the editor has waited itself counts."""
+        seconds = self._options.debounce_ms / 1000 - (time.monotonic() - self._key)
         if seconds > 0:
             await asyncio.sleep(seconds)
 

@@ -13,10 +13,7 @@ from .trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
-    """What a user may set about answers; milliseconds are per keystroke.
-
-    ``debounce_ms`` is the most that is waited for another key, see :mod:`.rhythm`.
-    """
+    """What a user may set about answers; milliseconds are per keystroke."""
 
     latency_target_ms: float = 600.0
     debounce_ms: float = 0.0
