@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ..prompt.pieces import PieceIndex
 from .answer import AnswerText
+from .forward import Forward
 from .holding import Held
 from .llama import Adapter, Context, Logits, Vocabulary
 from .sampling import Sampler, Sampling, log_sum_exp, top_logprobs
@@ -205,8 +206,9 @@ class Generation:
         ends = frozenset() if work.ignore_ends else self._vocabulary.ends | work.stop_tokens
         written = 0  # tokens that bring something new; repeating what was taken back is free
         started = time.perf_counter()
+        forward = Forward(context, sequence)
         while True:
-            logits = context.logits()
+            logits = forward.logits()
             allowed = self._index.allowed(required) if required else None
             if allowed is not None and not len(allowed):
                 reason = "stop"  # a vocabulary that cannot write this text: nothing to say
@@ -231,9 +233,9 @@ class Generation:
             if is_due:
                 text, scores = held.take()
                 self._emit(Delta(text, replace(timings), scores))
-            context.decode([token], position=len(sequence.tokens), sequence=sequence.number)
-            sequence.tokens.append(token)
-            yield
+            if not forward.is_guessed(token):
+                forward.decode(token, guesses=0 if required else work.max_tokens - written)
+                yield
         text, scores = held.take()
         self._emit(Finished(reason, timings, text + answer.finish(), scores, end))
 

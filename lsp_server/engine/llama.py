@@ -267,6 +267,12 @@ class Context:
         self._is_laid_out = False  # for the adapters in use
         self.chunk = chunk
         self.sequences = sequences
+        self.cuts_freely = not (
+            llama_cpp.llama_model_is_recurrent(model.handle)
+            or llama_cpp.llama_model_is_hybrid(model.handle)
+            or llama_cpp.llama_model_n_swa(model.handle)
+        )
+        """Whether any number of tokens can be taken back: see :meth:`truncate`."""
         self.tokens = int(llama_cpp.llama_n_ctx_seq(self._handle))
         # All tokens of a batch belong to one sequence, so its seq_id pointers share one cell.
         self._sequence = ctypes.c_int32(0)
