@@ -1,8 +1,9 @@
 """From what the model wrote to what the editor shows: the filters, in their order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from .confidence import Doubt
 from .filters.balance import cut_at_surplus_closer
 from .filters.beside import cut_at_text_below, drop_text_after, strip_overlap
 from .filters.circles import drop_repetition
@@ -26,13 +27,15 @@ __all__ = ["FILTERS", "Draft", "Filter", "Outcome", "postprocess"]
 class Outcome:
     """What is left of an answer: text to insert, or the reason why none is.
 
-    ``steps`` name the filters that changed it, or dropped it, in words.
+    ``steps`` name the filters that changed it, or dropped it, in words. With ``doubt``, ``text`` is
+    not to be shown before that is gone; the reason is ``UNSURE``.
     """
 
     text: str
     reason: Reason
     replace: int = 0
     steps: tuple[str, ...] = field(default=(), compare=False)
+    doubt: Doubt | None = None
 
 
 FILTERS: tuple[Filter, ...] = (
@@ -59,6 +62,10 @@ def postprocess(draft: Draft, filters: Sequence[Filter] = FILTERS) -> Outcome:
     for apply in filters:
         result = apply(draft)
         steps += _told(apply, draft, result)
+        if result is Reason.UNSURE and draft.least_confidence is not None:
+            rest = postprocess(replace(draft, least_confidence=None), filters)
+            doubt = Doubt(draft.scores, draft.least_confidence)
+            return Outcome(rest.text, result, rest.replace, tuple(steps), doubt)
         if isinstance(result, Reason):
             return Outcome("", result, steps=tuple(steps))
         draft = result

@@ -109,7 +109,7 @@ def filtered(
     found = []
     for case in cases:
         outcome: Outcome = postprocess(replace(case.draft, least_confidence=least), filters)
-        if outcome.text.strip():
+        if outcome.text.strip() and not outcome.doubt:
             found.append(_shown(case, outcome.text, outcome.replace))
     return found
 

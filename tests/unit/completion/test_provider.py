@@ -86,6 +86,21 @@ async def test_an_answer_that_the_model_thought_unlikely_is_not_shown(asked, rea
         assert completion.trace.steps[-1] == "cut unsure lines: nothing is left"
 
 
+async def test_an_unlikely_answer_is_shown_once_enough_of_it_is_typed():
+    info = dataclasses.replace(QWEN_INFO, least_confidence=-3.0)
+    engine = FakeEngine("value + 1\n", info=info, token_logprob=-1.0)  # four pieces
+    provider = CompletionProvider()
+    seen = []
+    for document in ("x = ‸\n", "x = v‸\n", "x = value‸\n", "x = value +‸\n"):
+        completion = await provider.complete(query(document), engine)
+        seen.append((completion.text, completion.reason))
+    unsure = ("", Reason.UNSURE)
+    assert seen == [unsure, unsure, (" + 1", Reason.CACHE), (" 1", Reason.CACHE)]
+    assert len(engine.requests) == 1
+    by_hand = await provider.complete(query("x = ‸\n", automatic=False), engine)
+    assert (by_hand.text, by_hand.reason) == ("value + 1", Reason.SHOWN)
+
+
 async def test_another_adapter_is_asked_anew():
     engine, provider = FakeEngine("1"), CompletionProvider()
     await provider.complete(query("x = ‸\n"), engine)
