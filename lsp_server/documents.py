@@ -46,8 +46,9 @@ class LspDocument(TextDocument):
     def _apply_incremental_change(self, change: types.TextDocumentContentChangePartial) -> None:
         text = self.source
         encoding = self.position_codec.encoding or types.PositionEncodingKind.Utf16
-        start = clamped_offset(text, change.range.start, encoding)
-        end = max(start, clamped_offset(text, change.range.end, encoding))
+        start = end = clamped_offset(text, change.range.start, encoding)
+        if change.range.end != change.range.start:  # in a large file, each costs milliseconds
+            end = max(start, clamped_offset(text, change.range.end, encoding))
         self._source = text[:start] + change.text + text[end:]
 
 

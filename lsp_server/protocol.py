@@ -11,6 +11,8 @@ Requests of the editor
 
 Notifications of the editor
     ``tenon/event`` (:class:`Event`): what became of a suggestion, as far as an editor can tell.
+    ``tenon/cursor`` (:class:`Cursor`): where the cursor has come to rest; what stands there is read
+    before a key is pressed.
 
 Notifications to the editor
     ``tenon/status/didChange`` (:class:`Status`): after every change of what a user would notice;
@@ -52,6 +54,7 @@ WHY = "tenon/why"
 REPORT = "tenon/report"
 DIAGNOSTICS = "tenon/diagnostics"
 EVENT = "tenon/event"
+CURSOR = "tenon/cursor"
 COMPLETION_ACCEPTED = "tenon.completionAccepted"
 RESTART_ENGINE = "tenon.restartEngine"
 START_TRAINING = "tenon.startTraining"
@@ -226,6 +229,14 @@ class Event(msgspec.Struct, frozen=True, rename="camel"):
     inferred: bool = False
 
 
+class Cursor(msgspec.Struct, frozen=True, rename="camel"):
+    """A place in an open document; ``line`` and ``character`` as LSP's positions."""
+
+    uri: str
+    line: int
+    character: int
+
+
 @attrs.define
 class PlainRequest:
     """A request of ours; its parameters stay JSON values, and may be left out."""
@@ -247,6 +258,6 @@ class PlainNotification:
 
 MESSAGES: dict[str, type] = {
     **dict.fromkeys((STATUS, ADAPTERS, MODELS, WHY, REPORT, DIAGNOSTICS), PlainRequest),
-    EVENT: PlainNotification,
+    **dict.fromkeys((EVENT, CURSOR), PlainNotification),
 }
 """What pygls is to read as a type of ours."""

@@ -32,7 +32,7 @@ class ServerSettings:
     """Most lines of one answer."""
     multiline: Literal["auto", "never", "always"] = "auto"
     """When an answer may be longer than a line; `auto` means where a block has just begun."""
-    debounce_ms: Annotated[int, msgspec.Meta(ge=0, le=5_000)] = 25
+    debounce_ms: Annotated[int, msgspec.Meta(ge=0, le=5_000)] = 0
     """Milliseconds without a keystroke before the engine is asked."""
     gpu_layers: Annotated[int, msgspec.Meta(ge=-1)] = -1
     """Layers to place on the GPU, if the engine was built for one; -1 means all."""

@@ -4,6 +4,7 @@ import * as l10n from "@vscode/l10n";
 import * as vscode from "vscode";
 import { registerCommands } from "./commands";
 import type { Returned } from "./connection";
+import { CursorRest } from "./cursor";
 import { Feedback } from "./feedback";
 import { middleware } from "./middleware";
 import { Notices } from "./notices";
@@ -27,6 +28,7 @@ export function activate(context: vscode.ExtensionContext): void {
     status,
     server,
     feedback,
+    new CursorRest(server),
     registerCommands({ server, status, log, extensionId: context.extension.id }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("tenon.server.path")) {

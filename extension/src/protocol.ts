@@ -21,6 +21,8 @@ export const DIAGNOSTICS = "tenon/diagnostics";
 // Notifications.
 /** `tenon/event` (Event), of the editor: what became of a suggestion, as far as it can tell. */
 export const EVENT = "tenon/event";
+/** `tenon/cursor` (Cursor), of the editor: where the cursor has come to rest. */
+export const CURSOR = "tenon/cursor";
 /** To the editor, `tenon/status/didChange` (Status): after every change that a user would notice. */
 export const STATUS_DID_CHANGE = "tenon/status/didChange";
 
@@ -215,6 +217,13 @@ export interface Explanation {
 /** A self-contained HTML page, without scripts and without remote content. */
 export interface Page {
   readonly html: string;
+}
+
+/** A place in an open document; line and character count from 0, in UTF-16 units. */
+export interface Cursor {
+  readonly uri: string;
+  readonly line: number;
+  readonly character: number;
 }
 
 /** What became of a suggestion; `inferred`: the editor's API did not tell, we concluded it. */

@@ -1,98 +1,147 @@
 """Answers that outlive their keystroke: typing along an answer asks nobody again. Pure."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
+from .brackets import QUOTES, unmatched_closers
+from .confidence import Doubt
 from .extent import Extent
+from .lines import line_before
+from .near import Moved, Near
+from .trace import Trace
 
-TAIL = 64
-"""Characters before the cursor that are compared besides the hash of all of them."""
-ANSWERS_PER_PLACE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """``length``, ``digest`` and ``tail`` stand for the text before the cursor."""
-
-    length: int
-    digest: int
-    tail: str
-    text: str
-    replace: int
-    extent: Extent
+ANSWERS_PER_DOCUMENT = 32
+_OPENERS = frozenset("([{<") | QUOTES
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What an answer depends on besides the text before the cursor.
+    """Whose answers count in which document.
 
-    ``model`` and ``adapter`` are part of it: another adapter's answer is another answer.
+    ``model``, ``adapter`` and its ``scale`` are part of it: another adapter's answer is another
+    answer.
     """
 
     uri: str
     model: str
-    adapter: str | None
-    after: str
-
-    def key(self) -> Hashable:
-        return (self.uri, self.model, self.adapter, len(self.after), hash(self.after))
+    adapter: str | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What is left of an earlier answer; ``replace`` as in ``postprocess.Outcome``.
 
-    ``text`` is empty where the model had nothing to say.
+    ``text`` is empty where the model had nothing to say, or (``unsure``) nothing that it was sure
+    of. ``trace`` is how it came about.
     """
 
     text: str
-    replace: int
+    replace: int = 0
+    trace: Trace | None = field(default=None, compare=False, repr=False)
+    unsure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, filtered, and what it was given for.
+
+    With ``doubt`` it is held back until enough of it is typed: what is left of an answer is the
+    likelier, the more of it was right.
+    """
+
+    near: Near
+    extent: Extent
+    text: str
+    replace: int = 0
+    trace: Trace | None = field(default=None, compare=False, repr=False)
+    doubt: Doubt | None = field(default=None, repr=False)
+
+    def here(self, before: str, after: str) -> Remembered | None:
+        """What is left of it with this text around the cursor; None if it does not fit."""
+        moved = self.near.since(before, after)
+        return self.left(moved, line_before(before)) if moved else None
+
+    def left(self, moved: Moved, line: str) -> Remembered | None:
+        """What is left of it after a move; None if it does not fit. ``line`` is the cursor's, up
+        to the cursor.
+        """
+        text = self._text_left(moved)
+        replace = self.replace - moved.overtyped
+        if text is None or replace < 0 or (self.doubt and moved.deleted):
+            return None
+        if self.doubt and self.doubt.remains(self.text, len(self.text) - len(text)):
+            return Remembered("", 0, self.trace, unsure=True)
+        if moved.closers:
+            owned = _owned(line, text, moved)
+            if self.replace and owned < len(moved.closers):
+                return None  # what it replaces stands behind something that it must not replace
+            replace += owned
+        return Remembered(text, replace, self.trace)
+
+    def _text_left(self, moved: Moved) -> str | None:
+        if moved.nowhere:
+            return self.text
+        if moved.deleted:
+            # What was taken back on the cursor's line is how the answer begins.
+            whole = self.text.strip() and "\n" not in moved.deleted
+            alone = not (moved.closers or moved.overtyped)
+            return moved.deleted + self.text if whole and alone else None
+        left = self.text[len(moved.typed) :]
+        return left if self.text.startswith(moved.typed) and left.strip() else None
+
+
+def _owned(line: str, left: str, moved: Moved) -> int:
+    """How many of the closers that an editor set are those that the rest of an answer closes."""
+    opened = sum(character in _OPENERS for character in moved.typed)
+    closed = unmatched_closers(line, left)
+    owned = 0
+    for mine, theirs in zip(closed, moved.closers, strict=False):
+        if mine != theirs or owned == opened:
+            break
+        owned += 1
+    return owned
 
 
 class TypeThroughCache:
-    """The answers of the last places, found again while the user types along them.
+    """The last answers of each document, found again at every cursor that they still fit.
 
-    An answer given at an earlier cursor serves if what was typed since is how it begins.
+    That is: while they are typed along, also where the editor closes brackets by itself, and after
+    deletions; whatever is edited farther away than an answer depends on.
     """
 
-    def __init__(self, places: int = 256) -> None:
-        self._places: LRUCache[Hashable, list[_Answer]] = LRUCache(maxsize=places)
+    def __init__(self, documents: int = 64) -> None:
+        self._answers: LRUCache[Place, deque[Answer]] = LRUCache(maxsize=documents)
 
-    def add(self, place: Place, before: str, remembered: Remembered, extent: Extent) -> None:
-        """Keep an answer that was given with ``before`` left of the cursor."""
-        answer = _Answer(
-            length=len(before),
-            digest=hash(before),
-            tail=before[-TAIL:],
-            text=remembered.text,
-            replace=remembered.replace,
-            extent=extent,
-        )
-        older = self._places.get(place.key(), [])
-        self._places[place.key()] = [answer, *older][:ANSWERS_PER_PLACE]
+    def add(self, place: Place, answer: Answer) -> None:
+        """Keep an answer."""
+        answers = self._answers.get(place)
+        if answers is None:
+            answers = self._answers[place] = deque(maxlen=ANSWERS_PER_DOCUMENT)
+        answers.appendleft(answer)
 
-    def find(self, place: Place, before: str, extent: Extent | None = None) -> Remembered | None:
+    def find(
+        self, place: Place, before: str, after: str, extent: Extent | None = None
+    ) -> Remembered | None:
         """What is left of the newest answer that fits, or None.
 
-        With ``extent``, only an answer that was asked to go that far counts.
+        One that was given at this cursor or before it goes before one that was given behind it.
+        With ``extent``, only an answer that was asked to go that far counts, and none in doubt.
         """
-        for answer in self._places.get(place.key(), ()):
-            if extent is not None and answer.extent is not extent:
+        behind: Remembered | None = None
+        line = line_before(before)
+        for answer in self._answers.get(place, ()):
+            if extent is not None and (answer.extent is not extent or answer.doubt):
                 continue
-            if answer.length > len(before) or not before.startswith(
-                answer.tail, answer.length - len(answer.tail)
-            ):
-                continue
-            typed = before[answer.length :]
-            left = answer.text[len(typed) :]
-            if not answer.text.startswith(typed) or (typed and not left.strip()):
-                continue
-            if hash(before[: answer.length]) == answer.digest:
-                return Remembered(left, answer.replace)
-        return None
+            moved = answer.near.since(before, after)
+            left = answer.left(moved, line) if moved else None
+            if left is not None and moved is not None and not moved.deleted:
+                return left
+            behind = behind or left
+        return behind
 
     def clear(self) -> None:
         """Forget everything, as when a setting changes what answers look like."""
-        self._places.clear()
+        self._answers.clear()

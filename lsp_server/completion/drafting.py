@@ -2,18 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
-from ..prompt.assemble import Source, assemble
-from ..prompt.formats import FimFormat
+from ..prompt.assemble import Prompt, Source, assemble
 from ..prompt.recall import Recall
 from ..prompt.snippets import lines_of
 from ..prompt.window import Budget, lines_to_count, window
 from .budget import budget_for, steady
+from .confidence import Scored, placed
 from .engine import Chunk, CompletionEngine, EngineInfo, GenerationRequest
 from .extent import Extent, end_of
-from .postprocess import Draft
+from .filters.draft import Draft
 from .query import ProviderOptions, Query
 from .tokens import LineCounts
 from .trace import Trace
@@ -54,13 +54,51 @@ class Drafting:
         query: Query,
         engine: CompletionEngine,
         info: EngineInfo,
-        extent: Extent,
         trace: Trace,
+        *,
+        extent: Extent,
+        progress: Callable[[Draft], None] = lambda _: None,
     ) -> Draft:
         """What the model writes at a query's cursor, unfiltered; raises ``EngineError``.
 
-        The stream is closed when the extent is complete, or when this is cancelled.
+        ``progress`` is told, with every piece that arrives, the draft as it would be if it ended
+        there. The stream is closed when the extent is complete, or when this is cancelled.
         """
+        source, prompt, budget = await self._prompt(query, engine, info, trace)
+        stop = ("\n",) if extent is Extent.REST else ()
+        draft = Draft(
+            "",
+            source.before,
+            source.after,
+            extent,
+            self._options.max_lines,
+            path=source.path,
+            stops=info.fim.stops,
+            least_confidence=query.least(info),
+            automatic=query.automatic,
+        )
+        stream = engine.generate(_request(query, prompt, budget.output, stop))
+        try:
+            return await self._read(stream, draft, trace, progress)
+        finally:
+            await _close(stream)
+
+    async def read(self, query: Query, engine: CompletionEngine, info: EngineInfo) -> None:
+        """Have the engine read a query's prompt, so that the first answer there need not; raises
+        ``EngineError``.
+        """
+        _, prompt, _ = await self._prompt(query, engine, info, Trace())
+        stream = engine.generate(_request(query, prompt, 1))
+        try:
+            async for _ in stream:
+                pass
+        finally:
+            await _close(stream)
+
+    async def _prompt(
+        self, query: Query, engine: CompletionEngine, info: EngineInfo, trace: Trace
+    ) -> tuple[Source, Prompt, Budget]:
+        """A query's source with snippets, and its prompt, which the trace keeps."""
         if self._measured.model != info.model:
             self._measured = _Measured(info.model)
         measured = self._measured
@@ -73,20 +111,7 @@ class Drafting:
         await counts.prime(engine, lines_to_count(source.before, source.after, budget))
         prompt = trace.prompt = assemble(source, info.fim, budget, counts)
         trace.since(start, "window_ms")
-        request = GenerationRequest(
-            prompt,
-            max_tokens=budget.output,
-            stop=("\n",) if extent is Extent.REST else (),
-            adapter=query.adapter,
-            cache_key=query.uri,
-        )
-        stream = engine.generate(request)
-        try:
-            return await self._read(stream, source, info.fim, extent, trace)
-        finally:
-            # An iterator that is merely dropped is closed whenever the collector gets to it.
-            if close := getattr(stream, "aclose", None):
-                await close()
+        return source, prompt, budget
 
     async def _with_snippets(
         self, query: Query, engine: CompletionEngine, budget: Budget, trace: Trace
@@ -113,28 +138,35 @@ class Drafting:
     async def _read(
         self,
         stream: AsyncIterator[Chunk],
-        source: Source,
-        fim: FimFormat,
-        extent: Extent,
+        draft: Draft,
         trace: Trace,
+        progress: Callable[[Draft], None],
     ) -> Draft:
-        start = time.perf_counter()
-        finished = True
+        start, cut_off, scores = time.perf_counter(), False, list[Scored]()
         async for chunk in stream:
             if "first_ms" not in trace.timings:
                 trace.since(start, "first_ms")
+            scores += placed(chunk.scores, len(trace.raw))
             trace.raw += chunk.text
             trace.timings.update(chunk.timings)
-            finished = chunk.finish_reason != "length"
-            if end_of(extent, source.before, trace.raw, self._options.max_lines) is not None:
+            cut_off = chunk.finish_reason == "length"
+            draft = replace(draft, text=trace.raw, scores=tuple(scores), finished=False)
+            progress(draft)
+            if end_of(draft.extent, draft.before, draft.text, draft.max_lines) is not None:
                 break
         trace.since(start, "engine_ms")
-        return Draft(
-            trace.raw,
-            source.before,
-            source.after,
-            extent,
-            self._options.max_lines,
-            finished=finished,
-            stops=fim.stops,
-        )
+        return replace(draft, finished=not cut_off)
+
+
+def _request(
+    query: Query, prompt: Prompt, most: int, stop: tuple[str, ...] = ()
+) -> GenerationRequest:
+    return GenerationRequest(
+        prompt, max_tokens=most, stop=stop, adapter=query.adapter, cache_key=query.uri
+    )
+
+
+async def _close(stream: AsyncIterator[Chunk]) -> None:
+    """An iterator that is merely dropped is closed whenever the collector gets to it."""
+    if close := getattr(stream, "aclose", None):
+        await close()

@@ -20,6 +20,7 @@ class Reason(StrEnum):
 
     SHOWN = "shown", "The engine answered."
     CACHE = "cache", "An earlier answer still fits what was typed since."
+    JOINED = "joined", "The answer that was under way fits what was typed since."
 
     DISABLED = "disabled", "Completions are switched off, everywhere or for this language."
     UNKNOWN_DOCUMENT = "unknown_document", "The editor never opened this document here."
@@ -32,6 +33,9 @@ class Reason(StrEnum):
         "A word goes on right of the cursor; ask by hand to complete here all the same.",
     )
     STATEMENT_ENDED = "statement_ended", "The statement before the cursor has just been ended."
+    BRACKET_CLOSED = "bracket_closed", "The line before the cursor ends in the bracket it opened."
+    DELETING = "deleting", "Text was just taken away here; the next key asks again."
+    PROSE = "prose", "A comment or a text is being written, in words of your own."
     BLANK_DOCUMENT = "blank_document", "There is nothing in the document to go on."
 
     ENGINE_STARTING = "engine_starting", "The engine is loading its model."
@@ -44,7 +48,10 @@ class Reason(StrEnum):
 
     EMPTY = "empty", "The model has nothing to add here."
     DUPLICATE = "duplicate", "The answer repeats the text after the cursor."
-    ECHO = "echo", "The answer repeats the line above the cursor."
+    UNBALANCED = "unbalanced", "The answer closes a bracket that is not open."
+    SYNTAX = "syntax", "Python could not read the code with the answer in it."
+    NOISE = "noise", "The answer is a comment that nobody began."
+    UNSURE = "unsure", "The model itself thought its answer unlikely."
     FILTERED_REPETITION = "filtered_repetition", "The answer goes round in a circle."
 
     CANCELLED = "cancelled", "The editor withdrew its request."
@@ -53,4 +60,4 @@ class Reason(StrEnum):
     @property
     def answered(self) -> bool:
         """Whether an answer came with it."""
-        return self in {Reason.SHOWN, Reason.CACHE}
+        return self in {Reason.SHOWN, Reason.CACHE, Reason.JOINED}

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from ..prompt.assemble import Prompt, Snippet
 
@@ -43,3 +44,11 @@ class Trace:
         """The timings, the whole way among them as ``total_ms``."""
         self.since(self.started, "total_ms")
         return self.timings
+
+    def told(self, former: Self, *, cached: bool) -> Self:
+        """The trace of a request whose answer came about as ``former`` says; ``cached``: before it.
+
+        Only of an answer that was made for it the timings are its own, too.
+        """
+        timings = self.timings if cached else former.timings | self.timings
+        return replace(former, started=self.started, timings=dict(timings), cached=cached)

@@ -104,13 +104,14 @@ class Delta:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The end of an answer: ``stop`` or ``length``, as OpenAI's finish reasons; with what has been
-    held back until then.
+    held back until then. ``end`` is the token by which the model ended it itself, if it did.
     """
 
     reason: str
     timings: Timings
     text: str = ""
     scores: tuple[TokenScore, ...] = ()
+    end: TokenScore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,9 @@ class Generation:
                     logprob = float(logits[token]) - log_sum_exp(logits[among])
                     scores.append(self._score(logits, token, logprob))
             timings.prompt_ms = 1000 * (time.perf_counter() - started)
+            if len(sequence.tokens) < len(tokens):
+                # Whoever closes the request now shall know what it has cost.
+                self._emit(Delta("", replace(timings, prompt_n=len(sequence.tokens) - kept)))
             yield
 
     def _decode(self, context: Context, sequence: Sequence) -> Iterator[None]:
@@ -201,7 +205,7 @@ class Generation:
         sampler = Sampler(work.sampling)
         answer = AnswerText(required=work.required, stops=work.stops, indent=work.indent)
         held: Held[TokenScore] = Held(work.hold_ms)
-        required, reason = work.required, "length"
+        required, reason, end = work.required, "length", None
         ends = frozenset() if work.ignore_ends else self._vocabulary.ends | work.stop_tokens
         written = 0  # tokens that bring something new; repeating what was taken back is free
         started = time.perf_counter()
@@ -216,7 +220,7 @@ class Generation:
             timings.predicted_n += 1
             timings.predicted_ms = 1000 * (time.perf_counter() - started)
             if token in ends:
-                reason = "stop"
+                reason, end = "stop", self._score(logits, token, logprob)
                 break
             piece = pieces[token]
             score = self._score(logits, token, logprob)
@@ -236,7 +240,7 @@ class Generation:
                 forward.decode(token, guesses=0 if required else work.max_tokens - written)
                 yield
         text, scores = held.take()
-        self._emit(Finished(reason, timings, text + answer.finish(), scores))
+        self._emit(Finished(reason, timings, text + answer.finish(), scores, end))
 
     def _score(self, logits: Logits, token: int, logprob: float) -> TokenScore:
         count = self._work.logprobs

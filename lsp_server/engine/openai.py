@@ -132,7 +132,8 @@ class CompletionAnswer:
                 yield self._envelope([self._choice(number, echo, event.scores, None)])
             elif isinstance(event, Finished):
                 self._finished(event)
-                choice = self._choice(number, event.text, event.scores, event.reason)
+                ends = (event.end,) if event.end else ()
+                choice = self._choice(number, event.text, event.scores + ends, event.reason)
                 yield self._envelope([choice]) | {"timings": timings_of([event.timings])}
             elif event.text or event.scores:
                 chunk = self._envelope([self._choice(number, event.text, event.scores, None)])

@@ -1,12 +1,16 @@
 """What happens in documents: keystrokes, which are answered, and saves."""
 
-from typing import TYPE_CHECKING, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from lsprotocol import types
 
 from .. import protocol
 from ..documents import LspWorkspace, path_of
 from ..edits import Request
+from ..protocol import Cursor
+from ..session.keys import Edit
+from .answers import convert
 
 if TYPE_CHECKING:
     from ..server import TenonServer
@@ -17,17 +21,10 @@ async def inline_completion(
 ) -> types.InlineCompletionList:
     """Answer a keystroke; an empty list with its reason in the status otherwise."""
     workspace = cast("LspWorkspace", ls.workspace)  # TenonProtocol sees to that
-    document = workspace.opened(params.text_document.uri)
-    path, roots = path_of(params.text_document.uri), workspace.roots()
-    ls.session.typed(path, roots)
-    request = Request(
-        uri=params.text_document.uri,
-        text=document.source if document else None,
-        position=params.position,
-        encoding=workspace.position_encoding or types.PositionEncodingKind.Utf16,
-        language=(document.language_id or "") if document else "",
-        path=path,
-        roots=roots,
+    uri = params.text_document.uri
+    ls.session.typed(path_of(uri), workspace.roots())
+    request = replace(
+        _request(workspace, uri, params.position),
         automatic=params.context.trigger_kind is types.InlineCompletionTriggerKind.Automatic,
         selected=params.context.selected_completion_info,
     )
@@ -42,7 +39,34 @@ async def inline_completion(
 async def did_change(ls: "TenonServer", params: types.DidChangeTextDocumentParams) -> None:
     """A key was pressed; pygls has changed the document already."""
     workspace = cast("LspWorkspace", ls.workspace)
-    ls.session.typed(path_of(params.text_document.uri), workspace.roots())
+    uri = params.text_document.uri
+    document = workspace.opened(uri)
+    encoding = workspace.position_encoding or types.PositionEncodingKind.Utf16
+    ls.session.typed(path_of(uri), workspace.roots())
+    if document is not None:
+        edit = Edit.of(params.content_changes, encoding)
+        ls.session.edited(uri, document.source, edit, encoding)
+
+
+async def cursor(ls: "TenonServer", params: Any) -> None:
+    """``tenon/cursor``: somebody may type here soon."""
+    place = convert(params, Cursor, "the cursor")
+    workspace = cast("LspWorkspace", ls.workspace)
+    position = types.Position(max(place.line, 0), max(place.character, 0))
+    ls.session.rests(_request(workspace, place.uri, position))
+
+
+def _request(workspace: LspWorkspace, uri: str, position: types.Position) -> Request:
+    document = workspace.opened(uri)
+    return Request(
+        uri=uri,
+        text=document.source if document else None,
+        position=position,
+        encoding=workspace.position_encoding or types.PositionEncodingKind.Utf16,
+        language=(document.language_id or "") if document else "",
+        path=path_of(uri),
+        roots=workspace.roots(),
+    )
 
 
 async def did_save(ls: "TenonServer", params: types.DidSaveTextDocumentParams) -> None:

@@ -7,7 +7,7 @@ from lsprotocol import types
 from .. import protocol
 from .adapters import activate_adapter, adapters, rollback_adapter
 from .answers import Command, Feature
-from .documents import did_change, did_save, inline_completion
+from .documents import cursor, did_change, did_save, inline_completion
 from .insights import describe, event, report, why
 from .lifecycle import (
     did_change_configuration,
@@ -47,6 +47,7 @@ REQUESTS: dict[str, Feature] = {
     protocol.REPORT: report,
     protocol.DIAGNOSTICS: describe,
     protocol.EVENT: event,
+    protocol.CURSOR: cursor,
 }
 """Our own, whose failures are told as LSP errors (a notification's go to the log)."""
 COMMANDS: dict[str, Command] = {

@@ -50,34 +50,13 @@ class Explanations:
         folder = uri.rstrip("/") + "/"
         for ended in reversed(self._ended):
             if not uri or ended.uri == uri or ended.uri.startswith(folder):
-                return explain(ended.completion, ended.place, ended.line, self._origin(ended))
-        return None
-
-    def _origin(self, ended: _Ended) -> Trace | None:
-        """Where an answer out of the cache came from, as far as that is still known."""
-        completion = ended.completion
-        for older in reversed(self._ended):
-            former = older.completion
-            if (
-                older.uri == ended.uri
-                and former.reason is Reason.SHOWN
-                and former.adapter == completion.adapter
-                and former.text.endswith(completion.text)
-            ):
-                return former.trace
+                return explain(ended.completion, ended.place, ended.line)
         return None
 
 
-def explain(
-    completion: Completion, path: str, line: int, origin: Trace | None = None
-) -> Explanation:
-    """A completion as the protocol explains it.
-
-    ``line`` counts from 1; ``origin`` is the trace of the request that an answer out of the cache
-    was made for.
-    """
-    own = completion.trace
-    told = (origin if own is not None and own.cached else own) or Trace()
+def explain(completion: Completion, path: str, line: int) -> Explanation:
+    """A completion as the protocol explains it; ``line`` counts from 1."""
+    told = completion.trace or Trace()
     reason, error = completion.reason, completion.error
     return Explanation(
         reason=str(reason),

@@ -8,6 +8,8 @@ from ..completion.query import Completion
 from ..completion.reasons import Reason
 
 KEPT = 20
+LEAST_TAKEN = 2
+"""Characters; a single one was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ class Offers:
         if len(self._offers) > KEPT:
             self._offers.popitem(last=False)
         return identifier, True
+
+    def hold(self, uri: str, text: str) -> bool:
+        """Whether a text that was inserted at once is a suggestion, or a part of one."""
+        if len(text) < LEAST_TAKEN or not text.strip():
+            return False
+        return any(offer.uri == uri and text in offer.text for offer in self._offers.values())
 
     def take(self, identifier: str) -> bool:
         """A suggestion was accepted whole; returns whether it is one of these."""

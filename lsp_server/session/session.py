@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..completion.provider import Completion, CompletionProvider, ProviderOptions, Query
 from ..completion.reasons import Reason
-from ..documents import locate, offset_of, root_of
-from ..edits import Request, Suggestion, place_of
-from ..prompt.assemble import Source
+from ..documents import Encoding, offset_of, root_of
+from ..edits import Place, Request, Suggestion, place_of
 from ..protocol import State, Status
 from ..settings import ServerSettings, parse
+from .asking import Asking
 from .explaining import Explanations
+from .keys import Edit
 from .offering import Offers
 from .parts import Adapters, Engines, Indexes, Learners, Recorder
 from .refusals import is_without, refusal
-from .sharing import BaseShare
 from .status import StatusBoard
 
 if TYPE_CHECKING:  # the HTTP client is imported after the editor has its answer to `initialize`
@@ -48,8 +48,8 @@ class Session:
         self.root: str | None = None
         self._board = StatusBoard(on_status)
         self._provider = CompletionProvider()
-        self._base_share = BaseShare()
         self._offers = Offers()
+        self._asking = Asking(self._offers)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def configure(self, raw: object) -> str:
@@ -88,23 +88,15 @@ class Session:
         return suggestion, completion
 
     async def _complete(self, request: Request) -> tuple[Suggestion | None, Completion]:
-        text = request.text
-        if (refused := refusal(request, self.settings)) or text is None:
-            return None, Completion("", refused or Reason.UNKNOWN_DOCUMENT)
-        cursor = offset_of(text, request.position, request.encoding)
-        if cursor is None:
-            return None, Completion("", Reason.OUTSIDE)
-        place = place_of(request, text, cursor)
-        path, repository = locate(request.path, request.roots)
-        source = Source(place.document.before, place.document.after, path, repository)
+        place = self._place(request)
+        if isinstance(place, Reason):
+            return None, Completion("", place)
         root = root_of(request.path, request.roots)
         self._ask_about(root)
-        index = self.indexes.index_of(root) if self.indexes and root else None
         engine = self.engines.engine() if self.engines else None
-        adapter = self._adapter(request, root, engine)
-        query = Query(request.uri, source, request.automatic, adapter, index)
+        query = self._query(request, place, engine)
         completion = await self._provider.complete(query, engine, absent=self._absent())
-        if self.adapters and root and engine is not None and is_without(adapter, completion):
+        if self.adapters and root and engine is not None and is_without(query.adapter, completion):
             self.adapters.lost(root, engine)
         if self.engines is not None:
             self._follow(self.engines, completion)
@@ -115,29 +107,45 @@ class Session:
             self.feedback.offered(identifier, completion, root or "", request.language)
         return place.suggestion(identifier, completion.text, completion.replace), completion
 
+    def rests(self, request: Request) -> None:
+        """A cursor has come to rest: the engine may read beforehand what stands there."""
+        place = self._place(request)
+        info = self.engines.status.info if self.engines else None
+        engine = self.engines.engine() if self.engines and info else None  # starts none
+        if engine is not None and not isinstance(place, Reason):
+            self._provider.rests(self._query(request, place, engine), engine)
+
+    def _place(self, request: Request) -> Place | Reason:
+        """Where a request's answer would go, or why it has none."""
+        text = request.text
+        if (refused := refusal(request, self.settings)) or text is None:
+            return refused or Reason.UNKNOWN_DOCUMENT
+        cursor = offset_of(text, request.position, request.encoding)
+        return Reason.OUTSIDE if cursor is None else place_of(request, text, cursor)
+
+    def _query(self, request: Request, place: Place, engine: "AdaptableEngine | None") -> Query:
+        query = self._asking.query(request, place.document, self.indexes)
+        if self.adapters is None or engine is None:
+            return query
+        share = self.settings.base_share
+        return self._asking.adapted(query, request, self.adapters, engine, base_share=share)
+
     def _ask_about(self, root: str | None) -> None:
         """The status is about this repository from now on."""
         if root is not None and root != self.root:
             self.root = root
             self.publish()
 
-    def _adapter(
-        self, request: Request, root: str | None, engine: "AdaptableEngine | None"
-    ) -> str | None:
-        """The adapter that is to answer; None: the base, or nobody."""
-        if self.adapters is None or root is None or engine is None:
-            return None
-        adapter = self.adapters.adapter_of(root, engine)
-        line = request.position.line
-        if adapter and self._base_share.draws(self.settings.base_share, request.uri, line):
-            return None
-        return adapter
-
     def typed(self, path: str | None, roots: tuple[str, ...]) -> None:
         """A key was pressed in a document: whoever learns its repository makes room."""
         root = root_of(path, roots)
         if self.trainers is not None and root is not None:
             self.trainers.typed(root)
+
+    def edited(self, uri: str, text: str, edit: Edit | None, encoding: Encoding) -> None:
+        """A document was edited, and reads ``text`` now."""
+        self._asking.edited(uri, edit)
+        self._provider.typed(uri, lambda: edit.around(text, encoding) if edit else None)
 
     def saved(self, path: str | None, roots: tuple[str, ...]) -> None:
         """A document was saved; what is known of its repository follows soon."""
@@ -250,7 +258,8 @@ class Session:
         self._board.announce(self.status)
 
     def close(self) -> None:
-        """Tell the editor nothing more by itself."""
+        """Tell the editor nothing more by itself, and ask the engine nothing more."""
+        self._provider.close()
         self._board.close()
 
     def status(self) -> Status:

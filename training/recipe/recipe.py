@@ -17,7 +17,7 @@ from . import checkpoints
 from .batching import GRAIN
 from .checkpoints import Checkpoint, Progress
 from .config import RecipeConfig
-from .heldout import HeldOut, Remembered, losses_at
+from .heldout import HeldOut, general_at, losses_at
 from .material import Material, TrainingCancelledError, TrainingEvent, Watcher
 from .optimisation import average_gradients, optimizer_of, schedule
 from .trainee import Trainee
@@ -25,10 +25,10 @@ from .trainee import Trainee
 __all__ = [
     "GRAIN",
     "Material",
-    "Remembered",
     "TrainingCancelledError",
     "TrainingEvent",
     "Watcher",
+    "general_at",
     "losses_at",
     "steps_of",
     "train",
@@ -81,7 +81,7 @@ class _Training:
         self.steps = steps_of(material.pass_size, config)
         self.progress = Progress()
         self.best = [parameter.detach().clone() for parameter in self.parameters]
-        self.heldout = HeldOut(trainee, material, config)
+        self.heldout = HeldOut(trainee, material.heldout, material.pieces, config)
         self.sums = torch.zeros(2, device=trainee.device)
         self.name = f"{material.identity}/{self.steps}/{config}"
 

@@ -15,9 +15,9 @@ from ..base.loading import load_base
 from ..holdout.learnt import learnt_lines, save_learnt
 from ..recipe.recipe import (
     Material,
-    Remembered,
     TrainingEvent,
     Watcher,
+    general_at,
     losses_at,
     steps_of,
     train,
@@ -111,7 +111,7 @@ def _scale(job: Job, trainee: Trainee, material: Material, known: float) -> floa
     recipe = job.config.recipe
     others = [scale for scale in STRENGTHS if scale != recipe.strength]
     losses = {recipe.strength: known} | losses_at(others, trainee, material, recipe)
-    general = Remembered(trainee, material, recipe).loss_at if material.general else None
+    general = general_at(trainee, material, recipe) if material.general else None
     choice = choose_scale(losses, general, job.limits.general_rise)
     by_scale = {
         f"{scale:g}": {"heldout": losses.get(scale), "general_rise": choice.rises.get(scale)}

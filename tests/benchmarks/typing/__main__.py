@@ -152,8 +152,8 @@ def main() -> None:
         f"make bench-latency: {len(played)} traces, seed {given.seed}, load {load[0]:.1f} before"
     )
     report.show(figures, found, title, console)
-    for line in report.worst(replays):
-        console.print(f"repeats code below: {line}", highlight=False)
+    for line in report.faults(replays):
+        console.print(line, highlight=False)
     report.write_json(given.json, figures, found, about)
     report.plot(given.plot, figures)
     console.print(f"{given.json} has every keystroke, {given.plot} the distributions.")

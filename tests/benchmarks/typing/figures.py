@@ -105,7 +105,7 @@ class Figures:
             "shown_right_share": share(one.right for one in shown),
             "repeats": sum(one.repeats for one in shown),
             "misplaced": self.total(lambda r: r.misplaced),
-            "flickers": self.total(lambda r: r.flickers),
+            "flickers": self.total(lambda r: len(r.flickers)),
             "grown": self.total(lambda r: r.grown),
             "accepted": self.total(lambda r: r.accepted),
             "saved_share": saved / (saved + typed) if saved + typed else 0.0,

@@ -53,7 +53,8 @@ class Replayed:
     typed: int = 0
     misplaced: int = 0
     """Answers for another place than was asked about."""
-    flickers: int = 0
+    flickers: list[tuple[str, str]] = field(default_factory=list)
+    """What was shown, and what came in its place although what was typed agreed with it."""
     grown: int = 0
     seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)

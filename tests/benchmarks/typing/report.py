@@ -137,14 +137,20 @@ def show(
         console.print(ratio_table(rows, found))
 
 
-def worst(replays: Sequence[Replayed], count: int = 8) -> list[str]:
-    """Suggestions that repeat code below, for people to look at."""
-    return [
-        f"{replay.row} {replay.trace} {one.path}@{one.cursor}: {one.text!r}"
+def faults(replays: Sequence[Replayed], count: int = 12) -> list[str]:
+    """Suggestions that repeat code below, and those that flickered, for people to look at."""
+    repeats = [
+        f"repeats code below: {replay.row} {replay.trace} {one.path}@{one.cursor}: {one.text!r}"
         for replay in replays
         for one in replay.shown
         if one.repeats
-    ][:count]
+    ]
+    flickers = [
+        f"flickers: {replay.row} {replay.trace}: {before!r} -> {after!r}"
+        for replay in replays
+        for before, after in replay.flickers
+    ]
+    return [*repeats[:count], *flickers[:count]]
 
 
 def _form(form: str, value: float) -> str:

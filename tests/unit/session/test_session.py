@@ -4,10 +4,12 @@ import dataclasses
 import pytest
 from lsprotocol import types
 
+from lsp_server.completion import idle
 from lsp_server.completion.reasons import Reason
 from lsp_server.edits import Request, is_larger
 from lsp_server.engine.supervisor import EngineState, EngineStatus
 from lsp_server.errors import EngineRequestError, EngineUnavailableError
+from lsp_server.session.keys import Edit
 from lsp_server.session.session import Session
 from tests.fakes import QWEN_INFO, FakeEngine
 
@@ -250,6 +252,12 @@ class FakeAdapters:
     def adapter_of(self, root, engine):
         return self.adapters.get(root)
 
+    def scale_of(self, root):
+        return 1.0
+
+    def least_confidence(self, root):
+        return None
+
     def lost(self, root, engine):
         self.forgotten.append(root)
 
@@ -335,3 +343,29 @@ async def test_the_index_is_that_of_the_innermost_folder_and_hears_of_saves():
     session.saved("/home/b.py", roots)
     session.saved(None, roots)
     assert (indexes.asked, indexes.noted) == (["/home/app"], ["/home"])
+
+
+async def test_a_cursor_that_rests_is_read_in_the_background(monkeypatch):
+    monkeypatch.setattr(idle, "PAUSE_SECONDS", 0.0)
+    engine = FakeEngine("1")
+    session = session_with(engine)
+    session.edited("file:///a.py", "x", None, types.PositionEncodingKind.Utf16)
+    for document in ("\0x‸", None, "x = ‸"):
+        session.rests(request(document))
+    await asyncio.sleep(0.01)
+    assert [entry.max_tokens for entry in engine.requests] == [1]
+    session.engines = FakeEngines(engine, EngineState.STOPPED)
+    session.rests(request("y = ‸"))  # starts none
+
+
+async def test_the_last_edit_decides_what_is_asked():
+    engine = FakeEngine("value + 1\n")
+    session = session_with(engine)
+    removed = types.Range(types.Position(0, 4), types.Position(0, 5))
+    change = types.TextDocumentContentChangePartial(removed, "")
+    utf16 = types.PositionEncodingKind.Utf16
+    session.edited("file:///a.py", "x = \n", Edit.of([change], utf16), utf16)
+    _, completion = await session.complete(request("x = ‸\n"))
+    assert completion.reason is Reason.DELETING
+    _, completion = await session.complete(request("x = ‸\n", automatic=False))
+    assert completion.reason is Reason.SHOWN

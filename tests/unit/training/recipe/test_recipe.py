@@ -114,7 +114,7 @@ def test_it_stops_when_it_gets_no_better_and_keeps_the_best_weights() -> None:
     assert run.progress.step < 100
     batches = list(trainee.cut(UNSEEN, 96, prompt_weight=0.0))
     with trainee.at(RECIPE.strength):
-        total, count = trainee.measured(batches).tolist()
+        total, count = trainee.measured(batches).sum(0).tolist()
     assert total / count == pytest.approx(run.progress.best, rel=1e-6)
 
 
