@@ -7,6 +7,7 @@ thread at a time.
 import ctypes
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from ..errors import CorruptModelError, EngineError
 from .cutting import parts
 from .repacking import leave_amx_out
+from .threads import ThreadChoice
 
 Logits = NDArray[np.float32]
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
@@ -240,16 +242,30 @@ class Context:
     """KV caches of several sequences over one model, and the decoding of batches into them."""
 
     def __init__(
-        self, model: Model, *, tokens: int, sequences: int, chunk: int, threads: int
+        self,
+        model: Model,
+        *,
+        tokens: int,
+        sequences: int,
+        chunk: int,
+        threads: int | ThreadChoice,
     ) -> None:
-        """``tokens`` per sequence; ``chunk`` is the most tokens of one :meth:`decode`."""
+        """``tokens`` per sequence; ``chunk`` is the most tokens of one :meth:`decode`.
+
+        ``threads``: so many, or what is to be chosen at each decode.
+        """
+        if isinstance(threads, int):
+            threads = ThreadChoice((threads,), time.perf_counter)
         parameters = llama_cpp.llama_context_default_params()
         parameters.n_ctx = tokens * sequences
         parameters.n_seq_max = sequences
         # One stream per sequence: a decode attends to its own cells alone (1.7x on 2 cores).
         parameters.kv_unified = False
         parameters.n_batch = parameters.n_ubatch = chunk
-        parameters.n_threads = parameters.n_threads_batch = threads
+        self._choice = threads
+        self.threads = threads.choose(1)
+        """With how many the last decode was computed, or the first one will be."""
+        parameters.n_threads = parameters.n_threads_batch = self.threads
         if not llama_cpp.llama_supports_gpu_offload():
             # On a CPU, flash attention halves both speeds at a context of 1,000 tokens.
             parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -267,7 +283,6 @@ class Context:
         self._is_laid_out = False  # for the adapters in use
         self.chunk = chunk
         self.sequences = sequences
-        self.threads = threads
         self.cuts_freely = not (
             llama_cpp.llama_model_is_recurrent(model.handle)
             or llama_cpp.llama_model_is_hybrid(model.handle)
@@ -307,6 +322,8 @@ class Context:
         self._outputs[count - 1] = True
         self._sequence.value = sequence
         self._batch.n_tokens = count
+        self._use_threads(self._choice.choose(count))
+        started = time.perf_counter()
         if self._is_laid_out:
             status = llama_cpp.llama_decode(self._handle, self._batch)
         else:
@@ -315,6 +332,12 @@ class Context:
             self._is_laid_out = status == 0
         if status != 0:
             raise EngineError(f"llama.cpp could not decode {count} tokens (status {status}).")
+        self._choice.note(self.threads, count, time.perf_counter() - started)
+
+    def _use_threads(self, count: int) -> None:
+        if count != self.threads:
+            llama_cpp.llama_set_n_threads(self._handle, count, count)
+            self.threads = count
 
     def logits(self, index: int = -1) -> Logits:
         """Scores over the vocabulary after the ``index``-th token of the last decode.

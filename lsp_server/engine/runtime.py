@@ -17,6 +17,7 @@ from .adapters import AdapterShelf
 from .generation import Event, Generation, Lane, LoadedAdapter, Timings, Work
 from .llama import Backend, Context, Model
 from .scheduler import Job, Scheduler
+from .threads import ThreadChoice
 
 INTERACTIVE_CHUNK = 64
 """Most tokens between two looks at whether the user still wants the answer."""
@@ -65,6 +66,7 @@ class Runtime:
         """Load and measure; raises ``CorruptModelError`` or ``EngineError``, and leaks nothing."""
         self.served = served
         with ExitStack() as undo:
+            self._offloads = backend.offloads
             self.model = Model.load(backend, served.path, gpu_layers=options.gpu_layers)
             undo.callback(self.model.close)
             self.vocabulary = self.model.vocabulary
@@ -93,7 +95,7 @@ class Runtime:
             tokens=self.context,
             sequences=sequences,
             chunk=chunk,
-            threads=options.threads or physical_cores(),
+            threads=options.threads or _threads(gpu=self._offloads),
         )
         undo.callback(context.close)
         return Lane(context)
@@ -201,6 +203,11 @@ class Lease:
 def physical_cores() -> int:
     """Cores that help: hyper-threads only slow llama.cpp down."""
     return psutil.cpu_count(logical=False) or os.cpu_count() or 1
+
+
+def _threads(*, gpu: bool) -> int | ThreadChoice:
+    """With a GPU, threads only hand out its work."""
+    return physical_cores() if gpu else ThreadChoice.up_to(physical_cores(), time.perf_counter)
 
 
 def _measure(lane: Lane, vocabulary: int) -> tuple[float, float]:
