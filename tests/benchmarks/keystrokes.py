@@ -11,7 +11,6 @@ per place, so that asking again says the same.
 
 import argparse
 import asyncio
-import os
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -69,8 +68,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 class SimulatedEngine:
     """One model, one thread, a KV cache per file; counts the tokens that it computes."""
 
-    def __init__(self, read: float, write: float) -> None:
+    def __init__(self, read: float, write: float, busy: float) -> None:
         self.served = EngineInfo("simulated", FORMATS["tenon-starter"], 4096, read, write)
+        self.busy = busy
         self.truths: list[str] = []
         self.read = self.written = 0.0
         self._kept: dict[str, str] = {}
@@ -103,7 +103,7 @@ class SimulatedEngine:
 
     async def _prefill(self, key: str, prompt: str) -> None:
         while True:
-            shared = len(os.path.commonprefix([self._kept.get(key, ""), prompt]))
+            shared = _shared(self._kept.get(key, ""), prompt)
             size = min(len(prompt) - shared, int(32 * CHARACTERS_PER_TOKEN))
             if size <= 0:
                 self._kept[key] = prompt
@@ -116,7 +116,7 @@ class SimulatedEngine:
         await self._thread.acquire()
 
         async def step() -> None:
-            await asyncio.sleep(tokens / speed)
+            await asyncio.sleep(self.busy * tokens / speed)
             if speed == self.served.prefill_speed:
                 self.read += tokens
             else:
@@ -147,6 +147,12 @@ class SimulatedEngine:
             if len(pieces) > 200:
                 break
         return pieces
+
+
+def _shared(one: str, other: str) -> int:
+    """Length of the longest common prefix."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def _draw(truth: str, at: int) -> float:
@@ -267,7 +273,7 @@ WITHOUT: dict[str, list[Change]] = {
 """Rows: everything, and everything but one mechanism."""
 
 
-def played(trace: Trace, changes: Sequence[Change], read: float, write: float, row: str) -> Any:
+def played(trace: Trace, changes: Sequence[Change], engine: SimulatedEngine, row: str) -> Any:
     """One trace in virtual time."""
     loop = VirtualLoop()
     with ExitStack() as stack:
@@ -278,7 +284,6 @@ def played(trace: Trace, changes: Sequence[Change], read: float, write: float, r
         for where, name, value in changes:
             if hasattr(where, name):
                 stack.enter_context(patch.object(where, name, value))
-        engine = SimulatedEngine(read, write)
 
         async def play() -> Any:
             suggester = InProcess(engine)
@@ -310,6 +315,7 @@ def main() -> None:
     parser.add_argument("--traces", type=int, default=8)
     parser.add_argument("--read", type=float, default=200.0, help="tokens per second")
     parser.add_argument("--write", type=float, default=55.0, help="tokens per second")
+    parser.add_argument("--busy", type=float, default=1.0, help="so much slower than it believes")
     parser.add_argument("--only", default="", help="rows, separated by commas")
     given = parser.parse_args()
     wanted = [name.strip() for name in given.only.split(",") if name.strip()] or list(WITHOUT)
@@ -331,7 +337,10 @@ def main() -> None:
         table.add_column(name, justify="right" if name != "without" else "left")
     for row in wanted:
         changes = WITHOUT[row]
-        replays = [played(trace, changes, given.read, given.write, row) for trace in chosen]
+        replays = [
+            played(trace, changes, SimulatedEngine(given.read, given.write, given.busy), row)
+            for trace in chosen
+        ]
         figures = Figures.of(row, replays).summary()
         table.add_row(
             row,
