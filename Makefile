@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-story check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-latency bench-quant bench-adapt bench-train bench-watch bench-switch bench-yield clean help
+.PHONY: demo test test-story check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-latency bench-quant bench-adapt bench-train bench-watch bench-filters bench-switch bench-yield clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -48,6 +48,10 @@ bench-adapt: $(VENV)/.dev  ## adapters on newer code, arm by arm: make bench-ada
 
 bench-watch: $(VENV)/.dev  ## what watching a tree of 100,000 files costs, and how soon a save is seen
 	$(BIN)/python -m tests.benchmarks.watching
+
+bench-filters: $(VENV)/.dev  ## of the suggestions shown, how many are right: make bench-filters DATA=folder (hours on 2 cores)
+	@[ -n "$(DATA)" ] || { echo "bench-filters needs time-split repositories: make bench-filters DATA=folder"; exit 1; }
+	$(BIN)/python -m tests.benchmarks.filters $(DATA)
 
 bench-switch: $(VENV)/.dev  ## switching between adapters in a running engine: time and memory
 	$(BIN)/python -m tests.benchmarks.switching --json switching.json

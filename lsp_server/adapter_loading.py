@@ -54,6 +54,7 @@ class _Repository:
     seen: _Seen | None = None
     adapter: str | None = None
     scale: float = 1.0
+    least_confidence: float | None = None
     looked: float = 0.0
     look: asyncio.Task[None] | None = None
     looked_with: AdaptableEngine | None = None
@@ -104,6 +105,11 @@ class AdapterLoader:
         """The scale at which a folder's adapter is loaded."""
         repository = self._repositories.get(root)
         return repository.scale if repository else 1.0
+
+    def least_confidence(self, root: str) -> float | None:
+        """What the gate measured for the adapter that is loaded for a folder, if it did."""
+        repository = self._repositories.get(root)
+        return repository.least_confidence if repository else None
 
     def lost(self, root: str, engine: AdaptableEngine) -> None:
         """The engine did not know the adapter: it began anew, or serves another model."""
@@ -175,6 +181,7 @@ class AdapterLoader:
             active, trouble = None, f"the base alone serves {repository.root}: {error}"
         repository.engine, repository.seen = engine, seen
         repository.scale = active.scale if active else 1.0
+        repository.least_confidence = active.adapter.least_confidence if active else None
         self._serve(repository, active.adapter.id if active else None)
         self._tell(repository, trouble)
 

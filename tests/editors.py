@@ -95,8 +95,11 @@ class Editor:
 
 
 @contextlib.asynccontextmanager
-async def editor(home, root, *, encodings=None, options=None, capabilities=None):
-    """An initialized session of a real server whose working folder is the workspace."""
+async def editor(home, root, *, others=(), encodings=None, options=None, capabilities=None):
+    """An initialized session of a real server whose working folder is the workspace.
+
+    ``others`` are folders that are open beside it.
+    """
     client = make_test_lsp_client()
     session = Editor(client, root)
     environment = {**os.environ, "TENON_HOME": str(home), "HF_HUB_OFFLINE": "1"}
@@ -108,7 +111,9 @@ async def editor(home, root, *, encodings=None, options=None, capabilities=None)
     session.result = await client.initialize_session(
         types.InitializeParams(
             capabilities=capabilities,
-            workspace_folders=[types.WorkspaceFolder(root.as_uri(), root.name)],
+            workspace_folders=[
+                types.WorkspaceFolder(folder.as_uri(), folder.name) for folder in (root, *others)
+            ],
             initialization_options=options or {},
         )
     )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from lsp_server.completion.confidence import Scored
 from lsp_server.completion.engine import Chunk, EngineInfo, GenerationRequest
 from lsp_server.errors import EngineError
 from lsp_server.prompt.formats import FORMATS, Text
@@ -26,7 +27,9 @@ class FakeEngine:
         finish: str = "stop",
         error: EngineError | None = None,
         slow: bool = False,
+        token_logprob: float = 0.0,
     ) -> None:
+        self.token_logprob = token_logprob
         self.answer = answer
         self.served = info
         self.piece = piece
@@ -64,7 +67,7 @@ class FakeEngine:
                     await self.permits.acquire()
                 piece = answer[start : start + self.piece]
                 self.sent += piece
-                yield Chunk(piece, tokens=1)
+                yield Chunk(piece, (Scored(len(piece), self.token_logprob),))
                 await asyncio.sleep(0)
             yield Chunk("", finish_reason=self.finish, timings={"predicted_n": 7.0})
         finally:

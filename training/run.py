@@ -32,12 +32,14 @@ from .outlines.extraction_cache import ExtractionCache
 from .preparation import Known, Prepared, prepare
 from .recipe.config import RecipeConfig, TrainConfig
 from .recipe.machine import machine_for
-from .running.candidate import make_candidate
-from .running.job import Job, Listener
+from .running.candidate import make_candidate, train_candidate
+from .running.job import Job, Listener, Unheard
 from .running.memory import check_memory
+from .running.plan import Plan
 from .running.publishing import publish
-from .running.resuming import clear
+from .running.resuming import checkpoint_of, clear
 from .running.start import Start, scratch_is_due, start_of
+from .running.team import ALONE, Team
 from .served import ServedBase, ask_served, check_still_served
 
 GATE_SECONDS = 420.0
@@ -76,11 +78,12 @@ class TrainingRun:
         with _cache(store) as cache:
             return self._prepare(base, None, ledger, cache, self.listener.stage)
 
-    def execute(self) -> Outcome:
+    def execute(self, team: Team = ALONE) -> Outcome:
         """Train, judge, publish; raises RunCancelledError, NotNowError, other TenonErrors.
 
         The adapter serves from then on if the gate says so; whatever happens before that leaves the
-        store's adapters as they were. For the main thread: it listens to signals.
+        store's adapters as they were. For the main thread: it listens to signals. Of several
+        processes (``team``) for the one that leads; the others :meth:`help`.
         """
         if self.config.recipe.method in NO_ADAPTER:
             raise SettingsError(
@@ -110,19 +113,45 @@ class TrainingRun:
                 with Ledger(run.samples) as ledger, _cache(store) as cache:
                     prepared = self._prepare(base, start.known, ledger, cache, begin)
                 events.tell({"kind": "material", **prepared.counts()})
-                start = start.judged_fairly(unseen=prepared.unseen)
+                known, start = start.known, start.judged_fairly(unseen=prepared.unseen)
                 config = msgspec.structs.replace(self.config, recipe=start.shortened(recipe))
                 job = Job(
                     run, store, base, prepared, config, machine, start, cancelled, clock, events,
-                    self.listener, self.limits, begin,
+                    self.listener, self.limits, begin, checkpoint_of(run, RunStore(store)),
                 )  # fmt: skip
-                scale = make_candidate(job)
+                team.hand_out(Plan.of(job, known))
+                scale = make_candidate(job, team)
                 report = asyncio.run(self._judged(job, scale))
                 begin("publishing")
                 adapter = publish(job, report)
                 events.tell({"kind": "verdict", "verdict": report.verdict})
             clear(RunStore(store))
             return Outcome(adapter.id, report, run.folder)
+
+    def help(self, team: Team) -> None:
+        """Train with the process that leads, as it has settled; leaves nothing on disk but outlines
+        in the cache. Raises as :meth:`execute` does.
+        """
+        store = RepositoryStore.of(self.paths, self.root)
+        with interruptible() as cancelled, ActiveClock() as clock:
+            plan: Plan | None = team.hand_out(None)
+            if plan is None:
+                raise AssertionError("the process that leads helps nobody")
+
+            def begin(_stage: str) -> None:
+                cancelled.check()
+
+            base = plan.base()
+            machine, _ = machine_for(plan.config.recipe, base.model.path, threads=self.threads)
+            with _cache(store) as cache:
+                prepared = self._prepare(base, plan.known, Ledger(), cache, begin)
+            plan.check(prepared)
+            job = Job(
+                plan.run, store, base, prepared, plan.config, machine, plan.start, cancelled, clock,
+                Unheard(), Listener(), self.limits, begin, plan.checkpoint,
+            )  # fmt: skip
+            train_candidate(job)
+            team.part()
 
     async def _ask_base(self, begin: Callable[[str], None]) -> ServedBase:
         """What serves, and its file, which is trained over."""

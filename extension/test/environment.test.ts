@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundledWheel, Environment, type Listener, type Step } from "../src/environment";
 import { run, type Run } from "../src/processes";
@@ -21,12 +22,12 @@ afterAll(async () => {
   await fs.rm(folder, { recursive: true, force: true });
 });
 
-/** A wheel of a `tenon` whose `--version` says `says`. */
-async function wheel(version: string, says: string): Promise<Wheel> {
+/** A wheel of a `tenon` whose `--version` says `says`, and which needs packages. */
+async function wheel(version: string, says: string, needs: readonly string[] = []): Promise<Wheel> {
   const info = `tenon_lsp-${version}.dist-info`;
   const files = {
     "tiny.py": `def main():\n    print(${JSON.stringify(says)})\n`,
-    [`${info}/METADATA`]: `Metadata-Version: 2.1\nName: tenon-lsp\nVersion: ${version}\n`,
+    [`${info}/METADATA`]: ["Metadata-Version: 2.1", "Name: tenon-lsp", `Version: ${version}`, ...needs.map((name) => `Requires-Dist: ${name}`), ""].join("\n"),
     [`${info}/WHEEL`]: "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     [`${info}/entry_points.txt`]: "[console_scripts]\ntenon = tiny:main\n",
     [`${info}/RECORD`]: "",
@@ -41,6 +42,31 @@ async function wheel(version: string, says: string): Promise<Wheel> {
   if (found === undefined) {
     throw new Error("the wheel that was just made is not found");
   }
+  return found;
+}
+
+/** A folder with the source of a package whose build ends with these words. */
+async function sourceOf(release: string, words: string): Promise<string> {
+  const found = await fs.mkdtemp(path.join(folder, "index "));
+  const [name, version] = release.split("-");
+  const metadata = `Metadata-Version: 2.1\nName: ${name}\nVersion: ${version}\n`;
+  const backend = [
+    "def prepare_metadata_for_build_wheel(folder, *_given):",
+    "    import os",
+    `    os.mkdir(os.path.join(folder, "${release}.dist-info"))`,
+    `    with open(os.path.join(folder, "${release}.dist-info", "METADATA"), "w") as file:`,
+    `        file.write(${JSON.stringify(metadata)})`,
+    `    return "${release}.dist-info"`,
+    "def build_wheel(*_given, **_more):",
+    `    raise SystemExit(${JSON.stringify(words)})`,
+    "",
+  ];
+  const source = path.join(found, release);
+  await fs.mkdir(source);
+  await fs.writeFile(path.join(source, "PKG-INFO"), metadata);
+  await fs.writeFile(path.join(source, "backend.py"), backend.join("\n"));
+  await fs.writeFile(path.join(source, "pyproject.toml"), '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n');
+  execFileSync("python3", ["-m", "tarfile", "-c", `${release}.tar.gz`, release], { cwd: found });
   return found;
 }
 
@@ -136,6 +162,23 @@ describe("what fails says what to do", () => {
     await fs.writeFile(file, "no zip");
     const broken = { file, version: "1.0", sha256: "0" };
     await expect(fresh().install(broken, TRIED, run, listener())).rejects.toMatchObject({ kind: "other" });
+  });
+
+  /** Only here, so that no index is asked. */
+  const offline = (found: string): Run => (command, args, options) =>
+    run(command, args, { ...options, env: { ...options?.env, PIP_NO_INDEX: "1", PIP_FIND_LINKS: pathToFileURL(found).href } });
+
+  test("a machine without a compiler, in the words of a real pip", async () => {
+    const found = await sourceOf("llama_cpp_python-0.3.36", "CMake Error: CMAKE_CXX_COMPILER not set, after EnableLanguage");
+    const needy = await wheel("1.0", "x", ["llama-cpp-python==0.3.36"]);
+    const environment = fresh();
+    await expect(environment.install(needy, TRIED, offline(found), listener())).rejects.toMatchObject({ kind: "noCompiler" });
+    expect(await environment.marker()).toBeUndefined();
+  });
+
+  test("a machine that reaches no index, in the words of a real pip", async () => {
+    const needy = await wheel("1.0", "x", ["llama-cpp-python==0.3.36"]);
+    await expect(fresh().install(needy, TRIED, offline(folder), listener())).rejects.toMatchObject({ kind: "noNetwork" });
   });
 
   test("a build of the extension without a wheel", async () => {

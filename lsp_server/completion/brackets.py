@@ -7,7 +7,8 @@ enough to tell an answer's own brackets from the ones that the editor has alread
 from collections.abc import Iterator
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
-_OPENERS = frozenset(_PAIRS.values())
+OPENERS = frozenset(_PAIRS.values())
+CLOSERS = frozenset(_PAIRS)
 QUOTES = frozenset("\"'`")
 
 
@@ -16,7 +17,7 @@ def unmatched_closers(line_before: str, text: str) -> str:
 
     ``line_before`` is the cursor's line up to the cursor: it tells whether a string is open.
     """
-    inherited = open_quote(line_before)
+    inherited = None if is_interpolating(line_before) else open_quote(line_before)
     quote = inherited
     stack: list[str] = []
     unmatched: list[str] = []
@@ -27,7 +28,7 @@ def unmatched_closers(line_before: str, text: str) -> str:
                 quote = inherited = None
         elif character in QUOTES:
             quote = character
-        elif character in _OPENERS:
+        elif character in OPENERS:
             stack.append(character)
         elif character in _PAIRS:
             if stack and stack[-1] == _PAIRS[character]:
@@ -39,13 +40,26 @@ def unmatched_closers(line_before: str, text: str) -> str:
 
 def open_quote(line: str) -> str | None:
     """The quote of the string that a line leaves open, or None."""
+    return _state(line)[0]
+
+
+def is_interpolating(line: str) -> bool:
+    """Whether a line leaves braces open in a string: there stands code, in many languages."""
+    return _state(line)[1] > 0
+
+
+def _state(line: str) -> tuple[str | None, int]:
+    """The quote of the string that a line leaves open, and how many braces it does in it."""
     quote: str | None = None
+    braces = 0
     for character in _unescaped(line):
         if quote is None:
-            quote = character if character in QUOTES else None
+            quote, braces = (character if character in QUOTES else None), 0
         elif character == quote:
-            quote = None
-    return quote
+            quote, braces = None, 0
+        else:
+            braces += (character == "{") - (character == "}")
+    return quote, braces
 
 
 def _unescaped(text: str) -> Iterator[str]:

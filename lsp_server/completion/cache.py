@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from cachetools import LRUCache
 
 from .brackets import QUOTES, unmatched_closers
+from .confidence import Doubt
 from .extent import Extent
 from .lines import line_before
 from .near import Moved, Near
@@ -33,23 +34,30 @@ class Place:
 class Remembered:
     """What is left of an earlier answer; ``replace`` as in ``postprocess.Outcome``.
 
-    ``text`` is empty where the model had nothing to say. ``trace`` is how it came about.
+    ``text`` is empty where the model had nothing to say, or (``unsure``) nothing that it was sure
+    of. ``trace`` is how it came about.
     """
 
     text: str
     replace: int = 0
     trace: Trace | None = field(default=None, compare=False, repr=False)
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, filtered, and what it was given for."""
+    """An answer, filtered, and what it was given for.
+
+    With ``doubt`` it is held back until enough of it is typed: what is left of an answer is the
+    likelier, the more of it was right.
+    """
 
     near: Near
     extent: Extent
     text: str
     replace: int = 0
     trace: Trace | None = field(default=None, compare=False, repr=False)
+    doubt: Doubt | None = field(default=None, repr=False)
 
     def here(self, before: str, after: str) -> Remembered | None:
         """What is left of it with this text around the cursor; None if it does not fit."""
@@ -62,8 +70,10 @@ class Answer:
         """
         text = self._text_left(moved)
         replace = self.replace - moved.overtyped
-        if text is None or replace < 0:
+        if text is None or replace < 0 or (self.doubt and moved.deleted):
             return None
+        if self.doubt and self.doubt.remains(self.text, len(self.text) - len(text)):
+            return Remembered("", 0, self.trace, unsure=True)
         if moved.closers:
             owned = _owned(line, text, moved)
             if self.replace and owned < len(moved.closers):
@@ -118,12 +128,12 @@ class TypeThroughCache:
         """What is left of the newest answer that fits, or None.
 
         One that was given at this cursor or before it goes before one that was given behind it.
-        With ``extent``, only an answer that was asked to go that far counts.
+        With ``extent``, only an answer that was asked to go that far counts, and none in doubt.
         """
         behind: Remembered | None = None
         line = line_before(before)
         for answer in self._answers.get(place, ()):
-            if extent is not None and answer.extent is not extent:
+            if extent is not None and (answer.extent is not extent or answer.doubt):
                 continue
             moved = answer.near.since(before, after)
             left = answer.left(moved, line) if moved else None

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 from ..prompt.assemble import Prompt, Source, assemble
-from ..prompt.snippets import candidates_for, fit, lines_of
+from ..prompt.recall import Recall
+from ..prompt.snippets import lines_of
 from ..prompt.window import Budget, lines_to_count, window
 from .budget import budget_for, steady
+from .confidence import Scored, placed
 from .engine import Chunk, CompletionEngine, EngineInfo, GenerationRequest
 from .extent import Extent, end_of
-from .postprocess import Draft
+from .filters.draft import Draft
 from .query import ProviderOptions, Query
 from .tokens import LineCounts
 from .trace import Trace
@@ -26,6 +28,7 @@ class _Measured:
     model: str
     counts: LineCounts = field(default_factory=LineCounts)
     budgets: dict[bool, Budget] = field(default_factory=dict)
+    recall: Recall = field(default_factory=Recall)
 
     def budget(self, info: EngineInfo, target_ms: float, *, files: bool) -> Budget:
         """The budget for a target, as it was the last time if that is about right."""
@@ -63,8 +66,17 @@ class Drafting:
         """
         source, prompt, budget = await self._prompt(query, engine, info, trace)
         stop = ("\n",) if extent is Extent.REST else ()
-        before, after = source.before, source.after
-        draft = Draft("", before, after, extent, self._options.max_lines, stops=info.fim.stops)
+        draft = Draft(
+            "",
+            source.before,
+            source.after,
+            extent,
+            self._options.max_lines,
+            path=source.path,
+            stops=info.fim.stops,
+            least_confidence=query.least(info),
+            automatic=query.automatic,
+        )
         stream = engine.generate(_request(query, prompt, budget.output, stop))
         try:
             return await self._read(stream, draft, trace, progress)
@@ -113,9 +125,13 @@ class Drafting:
         await counts.prime(engine, lines_to_count(before, after, budget))
         shown = window(before, after, budget, counts)
         # In a thread: a disk that has to wake up must not hold up other messages.
-        found = await asyncio.to_thread(candidates_for, query.source, query.index, shown)
-        await counts.prime(engine, lines_of(found))
-        trace.snippets = fit(found, budget.snippets, counts)
+        recall, path = self._measured.recall, query.source.path
+        found = await asyncio.to_thread(recall.candidates, query.source, query.index, shown)
+        snippets = recall.fitted(path, found, budget.snippets)
+        if snippets is None:
+            await counts.prime(engine, lines_of(found))
+            snippets = recall.fit(path, found, budget.snippets, counts)
+        trace.snippets = snippets
         trace.since(start, "snippets_ms")
         return replace(query.source, snippets=trace.snippets)
 
@@ -126,14 +142,15 @@ class Drafting:
         trace: Trace,
         progress: Callable[[Draft], None],
     ) -> Draft:
-        start, cut_off = time.perf_counter(), False
+        start, cut_off, scores = time.perf_counter(), False, list[Scored]()
         async for chunk in stream:
             if "first_ms" not in trace.timings:
                 trace.since(start, "first_ms")
+            scores += placed(chunk.scores, len(trace.raw))
             trace.raw += chunk.text
             trace.timings.update(chunk.timings)
             cut_off = chunk.finish_reason == "length"
-            draft = replace(draft, text=trace.raw, finished=False)
+            draft = replace(draft, text=trace.raw, scores=tuple(scores), finished=False)
             progress(draft)
             if end_of(draft.extent, draft.before, draft.text, draft.max_lines) is not None:
                 break

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from ..prompt.assemble import Prompt
 from ..prompt.formats import FimFormat
+from .confidence import Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,9 @@ class EngineInfo:
 
     ``context`` is the longest prompt plus answer of one request, in tokens; speeds are tokens per
     second as measured on this machine (0 where the engine does not say); ``adapters`` are the
-    names it has loaded. ``size`` (bytes) and ``sha256`` are the model file's.
+    names it has loaded. ``size`` (bytes) and ``sha256`` are the model file's. ``least_confidence``
+    is the natural-log probability below which its answers were measured to be seldom right, None
+    where nobody measured.
     """
 
     model: str
@@ -25,6 +28,7 @@ class EngineInfo:
     adapters: tuple[str, ...] = ()
     size: int = 0
     sha256: str = ""
+    least_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,13 @@ class GenerationRequest:
 class Chunk:
     """A piece of the answer; the last one says why it ended and what it cost.
 
-    ``logprob`` is the sum over this chunk's tokens (natural logarithm). ``timings`` are
-    milliseconds and token counts by name: ``queue_ms, prompt_n, prompt_ms, cache_n, predicted_n,
-    predicted_ms``.
+    ``scores`` are its tokens, placed in this text, as far as the engine tells; the very last one is
+    the token by which the model ended its answer itself, if it did. ``timings`` are milliseconds
+    and token counts by name: ``queue_ms, prompt_n, prompt_ms, cache_n, predicted_n, predicted_ms``.
     """
 
     text: str
-    logprob: float = 0.0
-    tokens: int = 0
+    scores: tuple[Scored, ...] = ()
     finish_reason: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
 

@@ -92,11 +92,13 @@ def _end_of_block(before: str, text: str, max_lines: int) -> int | None:
         arrived = number < len(lines) - 1
         end = position + len(line)
         whole = start + line if number == 0 else line
-        if number == 0 and opened:
+        if number == 0 and start.strip():
             kept, seen = end, int(bool(line.strip()))
         elif not whole.strip():
             blank += arrived and number > 0
         else:
+            if not seen and opened and _stands_beside(whole, start):
+                opened, floor, blank = False, _indentation(whole), 0
             floor = _indentation(whole) if floor is None else floor
             verdict = _verdict(whole, floor, opened=opened, blank=blank > 0, arrived=arrived)
             if verdict is not _Verdict.BELONGS:
@@ -121,6 +123,13 @@ def _verdict(line: str, floor: int, *, opened: bool, blank: bool, arrived: bool)
     if arrived:
         return _Verdict.CLOSES if _CLOSES_BLOCK.match(line) else _Verdict.FOLLOWS
     return _Verdict.UNCLEAR if _may_still_close(line) else _Verdict.FOLLOWS
+
+
+def _stands_beside(line: str, start: str) -> bool:
+    """Whether the first line below the cursor's own is no part of it: that one was whole."""
+    if _OPENS_BLOCK.search(start) or _indentation(line) > _indentation(start):
+        return False
+    return _indentation(line) < _indentation(start) or not _may_still_close(line)
 
 
 def _may_still_close(line: str) -> bool:

@@ -156,7 +156,9 @@ class Flight:
     def _filtered(self, draft: Draft) -> Landed:
         outcome = postprocess(draft)
         self.trace.steps = outcome.steps
-        answer = Answer(self.near, self.extent, outcome.text, outcome.replace, self.trace)
+        answer = Answer(
+            self.near, self.extent, outcome.text, outcome.replace, self.trace, outcome.doubt
+        )
         return Landed(answer, outcome.reason, self.trace)
 
 

@@ -164,8 +164,8 @@ class CompletionProvider:
 
     def _remembered(self, query: Query, found: Remembered, trace: Trace) -> Completion:
         trace = trace.told(found.trace or Trace(), cached=True)
-        reason = Reason.CACHE if found.text else Reason.EMPTY
-        return self._completion(query, found, reason, trace)
+        nothing = Reason.UNSURE if found.unsure else Reason.EMPTY
+        return self._completion(query, found, Reason.CACHE if found.text else nothing, trace)
 
     def _begin(
         self, query: Query, engine: CompletionEngine, info: EngineInfo, extent: Extent
@@ -199,7 +199,7 @@ class CompletionProvider:
 
     def _keep(self, place: Place, landed: Landed) -> None:
         """An answer is complete: it serves for as long as it fits."""
-        if landed.reason in {Reason.SHOWN, Reason.EMPTY}:
+        if landed.reason in {Reason.SHOWN, Reason.EMPTY, Reason.UNSURE}:
             self._cache.add(place, landed.answer)
 
     async def _wait(self) -> None:
@@ -233,7 +233,7 @@ class CompletionProvider:
 
 def _left(landed: Landed, before: str, after: str) -> Remembered | None:
     """What is left of an answer where it is asked for; None: the filters took what was typed."""
-    if landed.reason is Reason.SHOWN:
+    if landed.reason in {Reason.SHOWN, Reason.UNSURE}:
         return landed.answer.here(before, after)
     return _NOTHING
 

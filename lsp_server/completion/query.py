@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from ..errors import EngineError
 from ..prompt.assemble import Source
 from ..prompt.snippets import SnippetSource
+from .engine import EngineInfo
 from .extent import Multiline
 from .reasons import Reason
 from .trace import Trace
@@ -25,10 +26,11 @@ class Query:
     """One request of an editor: where, and whether the user asked by hand.
 
     ``adapter`` is the name under which the engine has loaded one; should the engine not know it,
-    the base alone answers; ``scale`` is the one that it is loaded with. ``index`` is where other
-    files of the repository are looked up; None where there is none. ``deleting``: the last edit
-    took text away at this cursor. ``accepted`` is the text of a suggestion that the last edit
-    inserted before it ("": none was).
+    the base alone answers; ``scale`` is the one that it is loaded with, ``least_confidence`` what
+    was measured for it (None: the model's own holds). ``index`` is where other files of the
+    repository are looked up; None where there is none. ``deleting``: the last edit took text away
+    at this cursor. ``accepted`` is the text of a suggestion that the last edit inserted before it
+    ("": none was).
     """
 
     uri: str
@@ -37,8 +39,20 @@ class Query:
     adapter: str | None = None
     index: SnippetSource | None = None
     scale: float = 1.0
+    least_confidence: float | None = None
     deleting: bool = False
     accepted: str = ""
+
+    def least(self, info: EngineInfo) -> float | None:
+        """How sure the model must be of what is shown; None shows all, as who asks by hand wants.
+
+        What was measured for an adapter holds while it answers, and no other does.
+        """
+        if not self.automatic:
+            return None
+        if self.adapter is not None and self.least_confidence is not None:
+            return self.least_confidence
+        return info.least_confidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,10 @@ class Reason(StrEnum):
 
     EMPTY = "empty", "The model has nothing to add here."
     DUPLICATE = "duplicate", "The answer repeats the text after the cursor."
-    ECHO = "echo", "The answer repeats the line above the cursor."
+    UNBALANCED = "unbalanced", "The answer closes a bracket that is not open."
+    SYNTAX = "syntax", "Python could not read the code with the answer in it."
+    NOISE = "noise", "The answer is a comment that nobody began."
+    UNSURE = "unsure", "The model itself thought its answer unlikely."
     FILTERED_REPETITION = "filtered_repetition", "The answer goes round in a circle."
 
     CANCELLED = "cancelled", "The editor withdrew its request."

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from ..completion.confidence import Scored
 from ..completion.engine import Chunk, EngineInfo, GenerationRequest
 from ..errors import EngineRequestError
 from ..prompt.assemble import Prompt
@@ -14,6 +15,8 @@ from .transport import Transport, sendable
 
 INFO_SECONDS = 30.0
 """How long the engine's speed, which it goes on measuring, is taken as known."""
+HOLD_MS = 30.0
+"""Text inside a line travels together for so long: an editor shows nothing before a line's end."""
 
 
 class HttpEngine:
@@ -52,6 +55,7 @@ class HttpEngine:
             adapters=tuple(entry["id"] for entry in others),
             size=meta.get("size", 0),
             sha256=meta.get("sha256", ""),
+            least_confidence=meta.get("least_confidence"),
         )
         return self._info
 
@@ -98,6 +102,7 @@ class HttpEngine:
             # An answer that is closed early would otherwise never say what it cost.
             "timings_per_token": True,
             "token_healing": request.heal,
+            "hold_ms": HOLD_MS,
         }
         try:
             async with aclosing(self._transport.events("/v1/completions", body)) as events:
@@ -229,11 +234,24 @@ class HttpEngine:
 def chunk_of(event: dict[str, Any]) -> Chunk:
     """A stream event of ``/v1/completions`` as a chunk."""
     choice = event["choices"][0]
-    scores = (choice.get("logprobs") or {}).get("token_logprobs") or []
     return Chunk(
         text=choice["text"],
-        logprob=sum(score for score in scores if score is not None),
-        tokens=len(scores),
+        scores=_scores(choice["text"], choice.get("logprobs") or {}),
         finish_reason=choice["finish_reason"],
         timings=event.get("timings") or {},
     )
+
+
+def _scores(text: str, logprobs: dict[str, Any]) -> tuple[Scored, ...]:
+    """OpenAI's ``logprobs`` of a piece of text.
+
+    Placed from its end: at the beginning tokens may stand that repeat what healing took back.
+    """
+    scores: list[Scored] = []
+    end = len(text)
+    named = zip(logprobs.get("tokens") or (), logprobs.get("token_logprobs") or (), strict=False)
+    for name, logprob in reversed(list(named)):
+        if logprob is not None:
+            scores.append(Scored(max(end, 0), logprob))
+        end -= 0 if name.startswith("bytes:") else len(name)  # a part of a character
+    return tuple(reversed(scores))

@@ -5,11 +5,13 @@ stop it, or let somebody more urgent go first, within one chunk.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ..prompt.pieces import PieceIndex
 from .answer import AnswerText
+from .forward import Forward
+from .holding import Held
 from .llama import Adapter, Context, Logits, Vocabulary
 from .sampling import Sampler, Sampling, log_sum_exp, top_logprobs
 from .sequences import AdapterKey, Sequence, SequencePool, shared_prefix
@@ -40,7 +42,8 @@ class Work:
     ``logprobs`` is the number of alternatives wanted per token, or None. ``score_prompt`` asks for
     the log-probabilities of the prompt itself, from its token ``score_from`` on; ``ended`` says
     that its last token is one that ends an answer. ``max_ms`` ends the answer at the first newline
-    after that many milliseconds of generating.
+    after that many milliseconds of generating. ``hold_ms`` is how long text inside a line may wait
+    for what follows it.
     """
 
     tokens: list[int]
@@ -58,6 +61,7 @@ class Work:
     cache_key: str = ""
     indent: int = 0
     max_ms: float = 0.0
+    hold_ms: float = 0.0
     echo: str = ""
 
     @property
@@ -99,10 +103,15 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of an answer: ``stop`` or ``length``, as OpenAI's finish reasons."""
+    """The end of an answer: ``stop`` or ``length``, as OpenAI's finish reasons; with what has been
+    held back until then. ``end`` is the token by which the model ended it itself, if it did.
+    """
 
     reason: str
     timings: Timings
+    text: str = ""
+    scores: tuple[TokenScore, ...] = ()
+    end: TokenScore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +158,10 @@ class Generation:
         yield from self._prefill(lane.context, sequence, prompt_scores)
         if work.score_prompt:
             self._emit(PromptScored(tuple(prompt_scores)))
-        reason = "stop" if work.ended else "length"
         if work.max_tokens > 0:
-            reason = yield from self._decode(lane.context, sequence)
-        self._emit(Finished(reason, self._timings))
+            yield from self._decode(lane.context, sequence)
+        else:
+            self._emit(Finished("stop" if work.ended else "length", self._timings))
 
     def _prefill(
         self, context: Context, sequence: Sequence, scores: list[TokenScore]
@@ -188,16 +197,18 @@ class Generation:
             timings.prompt_ms = 1000 * (time.perf_counter() - started)
             yield
 
-    def _decode(self, context: Context, sequence: Sequence) -> Generator[None, None, str]:
+    def _decode(self, context: Context, sequence: Sequence) -> Iterator[None]:
         work, timings, pieces = self._work, self._timings, self._vocabulary.pieces
         sampler = Sampler(work.sampling)
         answer = AnswerText(required=work.required, stops=work.stops, indent=work.indent)
-        required, reason = work.required, "length"
+        held: Held[TokenScore] = Held(work.hold_ms)
+        required, reason, end = work.required, "length", None
         ends = frozenset() if work.ignore_ends else self._vocabulary.ends | work.stop_tokens
         written = 0  # tokens that bring something new; repeating what was taken back is free
         started = time.perf_counter()
+        forward = Forward(context, sequence)
         while True:
-            logits = context.logits()
+            logits = forward.logits()
             allowed = self._index.allowed(required) if required else None
             if allowed is not None and not len(allowed):
                 reason = "stop"  # a vocabulary that cannot write this text: nothing to say
@@ -206,24 +217,27 @@ class Generation:
             timings.predicted_n += 1
             timings.predicted_ms = 1000 * (time.perf_counter() - started)
             if token in ends:
-                reason = "stop"
+                reason, end = "stop", self._score(logits, token, logprob)
                 break
             piece = pieces[token]
             score = self._score(logits, token, logprob)
             written += len(piece) >= len(required)
             required = required[len(piece) :]
-            self._emit(Delta(answer.push(piece), replace(timings), (score,)))
+            is_due = held.add(answer.push(piece), score, timings.predicted_ms)
             late = work.max_ms and timings.predicted_ms > work.max_ms and answer.has_newline
             if answer.stopped or late:
                 reason = "stop"
                 break
             if written >= work.max_tokens or len(sequence.tokens) + 1 >= context.tokens:
                 break
-            context.decode([token], position=len(sequence.tokens), sequence=sequence.number)
-            sequence.tokens.append(token)
-            yield
-        self._emit(Delta(answer.finish(), replace(timings)))
-        return reason
+            if is_due:
+                text, scores = held.take()
+                self._emit(Delta(text, replace(timings), scores))
+            if not forward.is_guessed(token):
+                forward.decode(token, guesses=0 if required else work.max_tokens - written)
+                yield
+        text, scores = held.take()
+        self._emit(Finished(reason, timings, text + answer.finish(), scores, end))
 
     def _score(self, logits: Logits, token: int, logprob: float) -> TokenScore:
         count = self._work.logprobs

@@ -83,10 +83,10 @@ class InfillAnswer:
         texts: dict[int, str] = {}
         answers: dict[int, dict[str, Any]] = {}
         async for number, event in events:
-            if isinstance(event, Delta):
+            if isinstance(event, Delta | Finished):
                 texts[number] = texts.get(number, "") + event.text
-            elif isinstance(event, Finished):
-                answers[number] = self._final(number, texts.get(number, ""), event)
+            if isinstance(event, Finished):
+                answers[number] = self._final(number, texts[number], event)
         return [self._filtered(answers[number]) for number in sorted(answers)]
 
     async def stream(
@@ -95,6 +95,8 @@ class InfillAnswer:
         """Pieces with ``stop: false``, and the figures with ``stop: true`` at the end."""
         async for number, event in events:
             if isinstance(event, Finished):
+                if event.text:
+                    yield {"index": number, "content": event.text, "stop": False}
                 yield self._filtered(self._final(number, "", event))
             elif isinstance(event, Delta) and event.text:
                 yield {"index": number, "content": event.text, "stop": False}

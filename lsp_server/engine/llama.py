@@ -8,15 +8,18 @@ import ctypes
 import logging
 import threading
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import llama_cpp
 import numpy as np
+from llama_cpp._ggml import libggml
 from numpy.typing import NDArray
 
 from ..errors import CorruptModelError, EngineError
+from .cutting import parts
+from .repacking import leave_amx_out
 
 Logits = NDArray[np.float32]
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
@@ -41,14 +44,11 @@ class Backend:
         """Whether this build can put layers on a GPU."""
         return bool(llama_cpp.llama_supports_gpu_offload())
 
-    @property
+    @cached_property
     def repacking_is_safe(self) -> bool:
-        """False where llama.cpp would repack weights for AMX.
-
-        Its AMX kernels end the process with a segmentation fault on some machines (llama.cpp issue
-        20824, closed unfixed; seen with 0.3.36 on the machine that this was written on).
-        """
-        return b"AMX_INT8 = 1" not in llama_cpp.llama_print_system_info()
+        """Whether weights may be repacked: not for AMX, whose kernels end the process."""
+        has_amx = b"AMX_INT8 = 1" in llama_cpp.llama_print_system_info()
+        return not has_amx or leave_amx_out(libggml)
 
 
 class Model:
@@ -67,15 +67,19 @@ class Model:
         self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(handle))
 
     @classmethod
-    def load(cls, backend: Backend, path: Path, *, gpu_layers: int = -1) -> "Model":
+    def load(
+        cls, backend: Backend, path: Path, *, gpu_layers: int = -1, repack: bool = True
+    ) -> "Model":
         """Map a GGUF file; raises ``CorruptModelError`` if llama.cpp cannot read it.
 
         ``gpu_layers``: how many layers go to the GPU, -1 for all; without effect on a CPU build.
+        With ``repack``, weights are laid out anew for this CPU's widest products where that is
+        safe, which takes memory of its own instead of the file's mapped pages.
         """
         parameters = llama_cpp.llama_model_default_params()
         if backend.offloads:
             parameters.n_gpu_layers = 999 if gpu_layers < 0 else gpu_layers
-        parameters.use_extra_bufts = backend.repacking_is_safe
+        parameters.use_extra_bufts = repack and backend.repacking_is_safe
         handle = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
         if not handle:
             raise CorruptModelError(
@@ -126,6 +130,12 @@ class Vocabulary:
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
+        # Nearly all of a keystroke's prompt was in the last keystroke's.
+        self._ids = lru_cache(maxsize=1024)(partial(_token_ids, handle))
+        kind = llama_cpp.llama_vocab_type(handle)
+        self._may_be_cut = kind == llama_cpp.LLAMA_VOCAB_TYPE_BPE
+        self.piece = lru_cache(maxsize=4096)(partial(_piece, handle, special=True))
+        """The bytes of one token, a control token's written out."""
         self.size = int(llama_cpp.llama_vocab_n_tokens(handle))
 
     @property
@@ -143,7 +153,7 @@ class Vocabulary:
     @cached_property
     def pieces(self) -> tuple[bytes, ...]:
         """The bytes of every token, control tokens as nothing; about 50 ms for 50,000 tokens."""
-        return tuple(self._piece(token, special=False) for token in range(self.size))
+        return tuple(_piece(self._handle, token, special=False) for token in range(self.size))
 
     @cached_property
     def texts(self) -> dict[str, int]:
@@ -164,35 +174,35 @@ class Vocabulary:
         A lone surrogate (half of a UTF-16 pair, as an editor may send it) becomes ``?``.
         """
         data = text.encode("utf-8", "replace")
-        if not data:
-            return []
-        room = len(data) + 2
-        while True:
-            buffer = (ctypes.c_int32 * room)()
-            count = llama_cpp.llama_tokenize(
-                self._handle, data, len(data), buffer, room, False, special
-            )
-            if count >= 0:
-                return buffer[:count]
-            room = -count
+        if special or not self._may_be_cut:
+            return list(_token_ids(self._handle, data, special=special))
+        return [token for part in parts(data) for token in self._ids(part, special=False)]
 
     def detokenize(self, tokens: Sequence[int]) -> str:
         """Text of ``tokens``, control tokens written out."""
-        joined = b"".join(self._piece(token, special=True) for token in tokens)
-        return joined.decode("utf-8", "replace")
+        return b"".join(map(self.piece, tokens)).decode("utf-8", "replace")
 
-    def piece(self, token: int) -> bytes:
-        """The bytes of one token, a control token's written out."""
-        return self._piece(token, special=True)
 
-    def _piece(self, token: int, *, special: bool) -> bytes:
-        room = 64
-        while True:
-            buffer = ctypes.create_string_buffer(room)
-            count = llama_cpp.llama_token_to_piece(self._handle, token, buffer, room, 0, special)
-            if count >= 0:
-                return buffer.raw[:count]
-            room = -count
+def _token_ids(vocabulary: Any, data: bytes, *, special: bool) -> tuple[int, ...]:
+    if not data:
+        return ()
+    room = len(data) + 2
+    while True:
+        buffer = (ctypes.c_int32 * room)()
+        count = llama_cpp.llama_tokenize(vocabulary, data, len(data), buffer, room, False, special)
+        if count >= 0:
+            return tuple(buffer[:count])
+        room = -count
+
+
+def _piece(vocabulary: Any, token: int, *, special: bool) -> bytes:
+    room = 64
+    while True:
+        buffer = ctypes.create_string_buffer(room)
+        count = llama_cpp.llama_token_to_piece(vocabulary, token, buffer, room, 0, special)
+        if count >= 0:
+            return buffer.raw[:count]
+        room = -count
 
 
 class Adapter:
@@ -257,6 +267,12 @@ class Context:
         self._is_laid_out = False  # for the adapters in use
         self.chunk = chunk
         self.sequences = sequences
+        self.cuts_freely = not (
+            llama_cpp.llama_model_is_recurrent(model.handle)
+            or llama_cpp.llama_model_is_hybrid(model.handle)
+            or llama_cpp.llama_model_n_swa(model.handle)
+        )
+        """Whether any number of tokens can be taken back: see :meth:`truncate`."""
         self.tokens = int(llama_cpp.llama_n_ctx_seq(self._handle))
         # All tokens of a batch belong to one sequence, so its seq_id pointers share one cell.
         self._sequence = ctypes.c_int32(0)

@@ -28,7 +28,8 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 class CompletionBody(msgspec.Struct, frozen=True, kw_only=True):
     """``POST /v1/completions``; beyond OpenAI: vLLM's ``priority``, ``stop_token_ids``,
-    ``ignore_eos``, ``top_k``, ``min_p``; llama.cpp's ``timings_per_token``; and ``token_healing``.
+    ``ignore_eos``, ``top_k``, ``min_p``; llama.cpp's ``timings_per_token``; ``token_healing``; and
+    ``hold_ms``, for how long a stream may hold back text inside a line.
 
     So is ``answer``: a text that is scored in place of one that is generated, token by token as
     the model would have written it behind this prompt, which may come from the KV cache.
@@ -63,6 +64,7 @@ class CompletionBody(msgspec.Struct, frozen=True, kw_only=True):
     prompt_cache_key: str = ""
     timings_per_token: bool = False
     token_healing: bool = False
+    hold_ms: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
 class InfillExtra(msgspec.Struct, frozen=True):

@@ -4,12 +4,11 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ..errors import EngineError, EngineRequestError, TenonError
 from .encode import encode, heal, prompts_of
-from .generation import Delta, Event, Finished, PromptScored, Timings, TokenScore, Work
+from .generation import Event, Finished, PromptScored, Timings, TokenScore, Work
 from .llama import Vocabulary
 from .messages import CompletionBody
 from .runtime import Lease, Runtime
@@ -50,6 +49,7 @@ def works_of(body: CompletionBody, lease: Lease) -> list[Work]:
                 ended=body.answer is not None and body.answer_end is not None,
                 adapters=adapters,
                 cache_key=body.prompt_cache_key,
+                hold_ms=body.hold_ms,
                 echo=_echo(body, entries, runtime),
             )
             for copy in range(body.n)
@@ -104,12 +104,10 @@ class CompletionAnswer:
         scores: list[list[TokenScore]] = [[] for _ in self._works]
         reasons = ["length"] * len(self._works)
         async for number, event in events:
-            if isinstance(event, Delta):
+            scores[number] += event.scores
+            if not isinstance(event, PromptScored):
                 texts[number].append(event.text)
-                scores[number] += event.scores
-            elif isinstance(event, PromptScored):
-                scores[number] += event.scores
-            else:
+            if isinstance(event, Finished):
                 reasons[number] = event.reason
                 self._finished(event)
             self._count(event)
@@ -134,7 +132,8 @@ class CompletionAnswer:
                 yield self._envelope([self._choice(number, echo, event.scores, None)])
             elif isinstance(event, Finished):
                 self._finished(event)
-                choice = self._choice(number, "", [], event.reason)
+                ends = (event.end,) if event.end else ()
+                choice = self._choice(number, event.text, event.scores + ends, event.reason)
                 yield self._envelope([choice]) | {"timings": timings_of([event.timings])}
             elif event.text or event.scores:
                 chunk = self._envelope([self._choice(number, event.text, event.scores, None)])
@@ -145,7 +144,7 @@ class CompletionAnswer:
             yield self._envelope([]) | self._costs()
 
     def _count(self, event: Event) -> None:
-        if isinstance(event, Delta):
+        if not isinstance(event, PromptScored):
             self._completion_tokens += len(event.scores)
 
     def _finished(self, event: Finished) -> None:
@@ -214,11 +213,8 @@ def logprobs_of(
 
 def timings_of(timings: Sequence[Timings]) -> dict[str, float]:
     """The sum of what several answers cost, with llama.cpp's derived figures."""
-    total = Timings()
-    for entry in timings:
-        for name, value in asdict(entry).items():
-            setattr(total, name, getattr(total, name) + value)
-    figures: dict[str, float] = asdict(total)
+    names = Timings.__slots__
+    figures = {name: sum(getattr(entry, name) for entry in timings) for name in names}
     for part in ("prompt", "predicted"):
         count, spent = figures[f"{part}_n"], figures[f"{part}_ms"]
         figures[f"{part}_per_token_ms"] = spent / count if count else 0.0

@@ -20,7 +20,7 @@ from filelock import AsyncFileLock, FileLock, Timeout
 from .. import __version__
 from ..errors import EngineStartError, SettingsError
 from ..prompt.formats import FORMATS
-from ..store.catalogue import STARTER
+from ..store.catalogue import STARTER, load_catalogue
 from ..store.models import ModelStore
 from ..store.paths import StorePaths, replace_file
 from .llama import Backend
@@ -146,7 +146,14 @@ class _Server(uvicorn.Server):
 def served_model(store: ModelStore, name: str) -> Served:
     """An installed model, after its file was found intact; raises ``ModelError``."""
     model = store.verify(store.get(name))
-    return Served(model.name, model.path, FORMATS[model.fim], model.sha256)
+    entry = load_catalogue().get(model.name)
+    return Served(
+        model.name,
+        model.path,
+        FORMATS[model.fim],
+        model.sha256,
+        entry.least_confidence if entry else None,
+    )
 
 
 def _listen(port: int) -> socket.socket:

@@ -46,12 +46,16 @@ class RuntimeOptions:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a model file is called and how it is asked to fill in the middle."""
+    """What a model file is called and how it is asked to fill in the middle.
+
+    ``least_confidence`` is as in :class:`lsp_server.store.catalogue.CatalogueEntry`.
+    """
 
     name: str
     path: Path
     fim: FimFormat = PLAIN
     sha256: str = ""
+    least_confidence: float | None = None
 
 
 class Runtime:

@@ -36,7 +36,9 @@ class Sampler:
     ) -> tuple[int, float]:
         """The next token and its natural-log probability under the unpenalised model.
 
-        ``logits`` has shape ``(vocabulary,)``; ``allowed`` limits the choice to these ids.
+        ``logits`` has shape ``(vocabulary,)``; ``allowed`` limits the choice to these ids, and the
+        probability is then one among them, as where an answer is scored: what healing rules out
+        says nothing about how sure the model is.
         """
         scores = self._penalised(logits)
         if allowed is not None:
@@ -44,7 +46,8 @@ class Sampler:
         chosen = self._choose(scores)
         token = int(allowed[chosen]) if allowed is not None else chosen
         self._seen[token] += 1
-        return token, float(logits[token] - log_sum_exp(logits))
+        among = logits if allowed is None else logits[allowed]
+        return token, float(logits[token] - log_sum_exp(among))
 
     def _penalised(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         sampling = self._sampling

@@ -127,6 +127,7 @@ class EngineService:
                 "size": runtime.model.size,
                 "prefill_speed": runtime.prefill_speed,
                 "decode_speed": runtime.decode_speed,
+                "least_confidence": runtime.served.least_confidence,
             },
         }
         adapters = [

@@ -137,7 +137,7 @@ class _Document:
             above,
             below,
             frozenset(line.strip() for line in (*prefix, *suffix)),
-            anchored,
+            anchored + after.count("\n", 0, end),
         )
 
     def windows(self) -> Iterator[Passage]:

@@ -57,4 +57,9 @@ class Asking:
         draws = self._base_share.draws
         if root is None or not adapter or draws(base_share, query.uri, request.position.line):
             return query
-        return replace(query, adapter=adapter, scale=adapters.scale_of(root))
+        return replace(
+            query,
+            adapter=adapter,
+            scale=adapters.scale_of(root),
+            least_confidence=adapters.least_confidence(root),
+        )

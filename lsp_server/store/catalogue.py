@@ -42,7 +42,8 @@ class CatalogueEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ``wheel_sha256`` and its ``member`` by ``sha256``. A merged model is made on this machine, out
     of the entry ``base`` and the file ``lora`` in this package, which ``lora_sha256`` pins;
     ``recipe_version`` is the one of the recipe that trained it, ``served_type`` the ggml type of
-    the merged layers.
+    the merged layers. ``least_confidence`` is the natural-log probability below which an
+    answer is not worth showing, where that was measured (``make bench-filters``).
     """
 
     name: str
@@ -70,6 +71,7 @@ class CatalogueEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     lora_sha256: str | None = None
     recipe_version: int | None = None
     served_type: str | None = None
+    least_confidence: float | None = None
 
     @property
     def arriving(self) -> str:

@@ -199,6 +199,11 @@ class RepositoryIndex:
 
     # Reading
 
+    def version(self) -> int:
+        """Another number whenever something else may be in the index; costs one look at it."""
+        self._file.query("SELECT 1", ())
+        return self._file.changes
+
     def places(self, names: Collection[str], exclude: str) -> Sequence[Place]:
         """Where names are defined, sorted by name, path and line."""
         if not names:

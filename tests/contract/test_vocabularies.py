@@ -21,6 +21,7 @@ from tokenizers.normalizers import Replace
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 
+import lsp_server
 from lsp_server.engine.llama import Backend, Model
 from lsp_server.errors import ModelError
 from tests.odd_texts import CHARACTERS, ODD, snippets
@@ -106,6 +107,19 @@ def test_texts(both: tuple[Model, TextTokenizer]) -> None:
 def test_any_text(both: tuple[Model, TextTokenizer], text: str) -> None:
     model, tokenizer = both
     assert tokenizer.encode(text) == model.vocabulary.tokenize(text)
+
+
+def test_long_texts_in_parts(
+    both: tuple[Model, TextTokenizer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer = both
+    for path in sorted(Path(lsp_server.__file__).parent.glob("engine/*.py")):
+        text = path.read_text(encoding="utf-8")
+        for whole in (text, text.replace("\n", "\r\n")[1000:9000]):
+            assert tokenizer.encode(whole) == model.vocabulary.tokenize(whole)
+    monkeypatch.setattr("lsp_server.engine.cutting.PART", 1)
+    for text in (*TEXTS, "\n".join(TEXTS), *(f"a\n{text}1\r\n" for text in TEXTS)):
+        assert tokenizer.encode(text) == model.vocabulary.tokenize(text), repr(text)
 
 
 def test_pieces_and_what_stands_before_a_text(both: tuple[Model, TextTokenizer]) -> None:

@@ -95,6 +95,17 @@ async def test_the_active_adapter_is_loaded_at_its_scale_and_once(home):
     assert (home.loader.serving, home.changes, home.troubles) == (adapter.id, 1, [])
 
 
+async def test_what_the_gate_measured_for_an_adapter_holds_while_it_serves(home):
+    engine = Engine()
+    home.promote(facts=msgspec.structs.replace(FACTS, least_confidence=-1.5))
+    assert home.loader.least_confidence(home.root) is None
+    await home.ask(engine)
+    assert home.loader.least_confidence(home.root) == -1.5
+    home.registry.deactivate()
+    await home.ask(engine)
+    assert home.loader.least_confidence(home.root) is None
+
+
 async def test_a_repository_that_nothing_was_learnt_of_has_the_base(home):
     engine = Engine()
     assert await home.ask(engine) is None

@@ -20,12 +20,16 @@ from ..gate.table import as_table
 from ..interruption import RunCancelledError
 from ..recipe.config import Method, TrainConfig, read_config
 from ..run import Outcome, TrainingRun
+from ..running.team import Team
 from ..running.yielding import give_way, half_of_the_cores
 from .train_events import Events
 from .train_plan import dry_run
 from .train_progress import console_of, display
 
-EPILOG = f"""exit status:
+EPILOG = f"""Several processes train together under `accelerate launch -m lsp_server train REPO`, on
+CPUs under `python -m torch.distributed.run -m lsp_server train REPO`; the first of them speaks.
+
+exit status:
   0    the adapter was promoted: it serves the repository from now on (or --dry-run is done)
   {NOT_PROMOTED}    it was not promoted: what served before goes on serving
   1    nothing was trained, or it failed; the message says what to do
@@ -73,20 +77,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, events: Events | None) -> int:
-    root = _root(options)
-    config = _config(options)
+    root, config, team = _root(options), _config(options), Team.of_launch()
     if options.dry_run:
-        return dry_run(root, config, options)
+        return dry_run(root, config, options) if team.leads else 0
     give_way(background=options.background)
     job = TrainingRun(root, StorePaths.default(), config)
     if options.gate_seconds is not None:
         job = replace(job, gate_seconds=options.gate_seconds)
     if options.background:
         job = replace(job, threads=half_of_the_cores())
+    if not team.leads:
+        with redirect_stdout(sys.stderr):
+            job.help(team)
+        return 0
     if events is None:
-        return _with_console(job, as_json=options.json)
+        return _with_console(job, team, as_json=options.json)
     with redirect_stdout(sys.stderr):  # whatever a library prints
-        outcome = replace(job, listener=events.listener).execute()
+        outcome = replace(job, listener=events.listener).execute(team)
     events.outcome(outcome)
     return _status(outcome)
 
@@ -105,10 +112,10 @@ def _root(options: argparse.Namespace) -> Path:
     return root.resolve()
 
 
-def _with_console(job: TrainingRun, *, as_json: bool) -> int:
+def _with_console(job: TrainingRun, team: Team, *, as_json: bool) -> int:
     console = console_of(stderr=as_json)
     with display(console) as listener:
-        outcome = replace(job, listener=listener).execute()
+        outcome = replace(job, listener=listener).execute(team)
     if as_json:
         print(json.dumps(_result(outcome)))
     else:

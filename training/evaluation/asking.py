@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from lsp_server.completion.confidence import Scored, log_probability, placed
 from lsp_server.completion.engine import GenerationRequest
 from lsp_server.engine.client import HttpEngine
 from lsp_server.errors import EngineRequestError
@@ -82,15 +83,18 @@ class Asker:
             temperature=sampling.temperature,
             seed=sampling.seed,
         )
-        text, reason = "", None
+        text, reason, scores = "", None, list[Scored]()
         async with aclosing(self.engine.generate(request)) as chunks:
             async for chunk in chunks:
+                scores += placed(chunk.scores, len(text))
                 text += chunk.text
                 reason = chunk.finish_reason
                 if function and (end := function_end(text)) is not None:
                     text = text[:end]
                     break
-        return Answer(text, stopped=None if function else reason == "stop")
+        newline = text.find("\n", len(text) - len(text.lstrip()))
+        sure = log_probability(scores, len(text) if newline < 0 else newline)
+        return Answer(text, stopped=None if function else reason == "stop", confidence=sure)
 
     async def scores(
         self, prompt: Prompt, middle: str, *, end: int | None = None, adapter: str | None = None

@@ -46,11 +46,14 @@ class Answer:
     """One sample: its text, whether the model ended it by itself, and whether its tests passed.
 
     ``stopped`` is None where the end is not the model's to tell, ``passed`` where nothing was run.
+    ``confidence`` is how sure the model was of its first line with text, see
+    :func:`lsp_server.completion.confidence.log_probability`.
     """
 
     text: str
     stopped: bool | None
     passed: bool | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

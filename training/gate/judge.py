@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from lsp_server.engine.client import HttpEngine
 from lsp_server.prompt.window import Budget
 
-from ..evaluation.metrics import Answer, edit_similarity, exact
+from ..evaluation.metrics import Answer, edit_similarity, exact, exact_first_line
+from .calibration import least_confidence
 from .gate import SCALES, AnswerFigures, PairedAnswers, PairedNll, decide, sweep_scales
 from .report import BASE, CURRENT, GateReport, Limits, arm_name
 from .scoring import (
@@ -92,7 +94,9 @@ async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) 
             within=_rest(trial, started),
             progress=partial(progress, ANSWERS) if progress else None,
         )
-    return decide(sweep, paired_answers(answers, *pair), trial.limits)
+    report = decide(sweep, paired_answers(answers, *pair), trial.limits)
+    least = least_confidence(_judged(entry, pair[1]) for entry in answers)
+    return msgspec.structs.replace(report, least_confidence=least)
 
 
 def paired_nll(scores: Sequence[SpanScores], scales: Sequence[float] = SCALES) -> PairedNll:
@@ -123,6 +127,11 @@ def paired_answers(answers: Sequence[SpanAnswers], baseline: str, candidate: str
 
     files = [entry.span.file for entry in answers]
     return PairedAnswers(files, figures(baseline), figures(candidate))
+
+
+def _judged(entry: SpanAnswers, arm: str) -> tuple[float | None, bool]:
+    answer = entry.answers[arm]
+    return answer.confidence, exact_first_line(answer.text, entry.span.example.middle)
 
 
 def _worth(answer: Answer, middle: str) -> tuple[float, float, float]:

@@ -102,13 +102,16 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``gate.json`` says. ``reasons`` are plain sentences, the deciding one first."""
+    """What ``gate.json`` says. ``reasons`` are plain sentences, the deciding one first;
+    ``least_confidence`` is as in the adapter's manifest.
+    """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     sweep: Sweep | None
     answers: int
     guards: tuple[Guard, ...]
+    least_confidence: float | None = None
 
     @property
     def promoted(self) -> bool:

@@ -39,7 +39,7 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     alpha: Positive = 2.0
     dropout: Share = 0.0
     modules: tuple[str, ...] = (*ATTENTION, *FEED_FORWARD)
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 3e-3
     passes: Positive = 4.0
     warm_passes: Positive = 2.0
     scratch_every: Annotated[int, msgspec.Meta(ge=1, le=KEPT_RUNS)] = 5
@@ -52,6 +52,7 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     prompt_weight: Share = 0.3
     weight_decay: NotNegative = 0.0
     clip: Positive = 1.0
+    strength: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
     patience: Count = 4
     measures: Count = 5
     checkpoint_seconds: NotNegative = 120.0

@@ -1,29 +1,35 @@
 """What is never learned from: it chooses the weights that are kept, and how strongly they serve."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from accelerate.utils import reduce
 from peft import PeftModel
+from torch import Tensor
 
 from lsp_server.prompt.pieces import PieceIndex
 
+from ..data.samples import Sample
 from .config import RecipeConfig
 from .material import Material
 from .trainee import Trainee
 
 
 class HeldOut:
-    """A material's held-out samples, cut once; every process measures its part of them."""
+    """Samples that are measured again and again, cut once; every process has its part of them."""
 
-    def __init__(self, trainee: Trainee, material: Material, config: RecipeConfig) -> None:
+    def __init__(
+        self,
+        trainee: Trainee,
+        samples: Sequence[Sample],
+        pieces: Sequence[bytes],
+        config: RecipeConfig,
+    ) -> None:
         processes = trainee.processes
-        mine = material.heldout[processes.process_index :: processes.num_processes]
+        mine = samples[processes.process_index :: processes.num_processes]
         self._trainee = trainee
-        pieces = PieceIndex(material.pieces)
         self._batches = list(
-            trainee.cut(mine, config.micro_tokens, prompt_weight=0.0, pieces=pieces)
+            trainee.cut(mine, config.micro_tokens, prompt_weight=0.0, pieces=PieceIndex(pieces))
         )
 
     def loss(self) -> float:
@@ -32,33 +38,16 @@ class HeldOut:
         Over the tokens that the gate scores, and as it does: those that end the answers count, and
         those that repeat what healing took back count as healing chooses them.
         """
-        sums = self._trainee.measured(self._batches).float().to(self._trainee.device)
-        total, count = reduce(sums, "sum").tolist()
-        return float(total / max(count, 1.0))
+        return self._mean(self._trainee.measured(self._batches).sum(0))
 
+    def loss_of_samples(self) -> float:
+        """The same, in which every answer counts alike, however long: the gate's own mean."""
+        each = self._trainee.measured(self._batches)
+        means = each[:, 0] / each[:, 1]
+        return self._mean(torch.stack([means, torch.ones_like(means)]).sum(1))
 
-class Remembered:
-    """A material's general samples, each by itself, as the gate counts spans; cut once."""
-
-    def __init__(self, trainee: Trainee, material: Material, config: RecipeConfig) -> None:
-        processes = trainee.processes
-        mine = material.general[processes.process_index :: processes.num_processes]
-        self._trainee = trainee
-        pieces = PieceIndex(material.pieces)
-        self._each = [
-            list(trainee.cut([it], config.micro_tokens, prompt_weight=0.0, pieces=pieces))
-            for it in mine
-        ]
-
-    def loss_at(self, scale: float) -> float:
-        """Mean over all processes' samples of their answers' nats per token, with the adapter at
-        that strength.
-        """
-        sums = torch.zeros(2, dtype=torch.float64)
-        with self._trainee.at(scale):
-            for batches in self._each:
-                total, count = self._trainee.measured(batches)
-                sums += torch.stack([total / count, torch.ones_like(count)])
+    def _mean(self, sums: Tensor) -> float:
+        """Of a sum and a number, over all processes."""
         total, count = reduce(sums.float().to(self._trainee.device), "sum").tolist()
         return float(total / max(count, 1.0))
 
@@ -68,13 +57,26 @@ def losses_at(
 ) -> dict[float, float]:
     """Mean held-out loss of the trained adapter at other strengths, in nats per token.
 
-    Only the first one where nothing is held out, or where it is no LoRA.
+    None where nothing is held out, or where it is no adapter.
     """
     if not material.heldout or not isinstance(trainee.model, PeftModel):
-        return {1.0: math.nan}
-    heldout = HeldOut(trainee, material, config)
+        return {}
+    heldout = HeldOut(trainee, material.heldout, material.pieces, config)
     losses = {}
     for scale in scales:
         with trainee.at(scale):
             losses[scale] = heldout.loss()
     return losses
+
+
+def general_at(
+    trainee: Trainee, material: Material, config: RecipeConfig
+) -> Callable[[float], float]:
+    """Measures general code at a strength of the adapter, in nats per token, as the gate does."""
+    general = HeldOut(trainee, material.general, material.pieces, config)
+
+    def loss_at(scale: float) -> float:
+        with trainee.at(scale):
+            return general.loss_of_samples()
+
+    return loss_at

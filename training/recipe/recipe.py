@@ -17,7 +17,7 @@ from . import checkpoints
 from .batching import GRAIN
 from .checkpoints import Checkpoint, Progress
 from .config import RecipeConfig
-from .heldout import HeldOut, Remembered, losses_at
+from .heldout import HeldOut, general_at, losses_at
 from .material import Material, TrainingCancelledError, TrainingEvent, Watcher
 from .optimisation import average_gradients, optimizer_of, schedule
 from .trainee import Trainee
@@ -25,10 +25,10 @@ from .trainee import Trainee
 __all__ = [
     "GRAIN",
     "Material",
-    "Remembered",
     "TrainingCancelledError",
     "TrainingEvent",
     "Watcher",
+    "general_at",
     "losses_at",
     "steps_of",
     "train",
@@ -81,7 +81,7 @@ class _Training:
         self.steps = steps_of(material.pass_size, config)
         self.progress = Progress()
         self.best = [parameter.detach().clone() for parameter in self.parameters]
-        self.heldout = HeldOut(trainee, material, config)
+        self.heldout = HeldOut(trainee, material.heldout, material.pieces, config)
         self.sums = torch.zeros(2, device=trainee.device)
         self.name = f"{material.identity}/{self.steps}/{config}"
 
@@ -93,7 +93,7 @@ class _Training:
         if found:
             self._restore(found)
         elif self.material.heldout:
-            self.progress.best = self.heldout.loss()
+            self.progress.best = self._heldout_loss()
             self._tell(math.nan, self.progress.best)
         self.started = self.saved - self.progress.seconds
         processes = self.processes.num_processes
@@ -192,7 +192,7 @@ class _Training:
     def measure(self) -> None:
         """Keep the weights if they are the best so far, save the run, and tell how it goes."""
         self.progress.measured = self._marks
-        now = self.heldout.loss() if self.material.heldout else None
+        now = self._heldout_loss() if self.material.heldout else None
         loss, answers = reduce(self.sums, "sum").tolist()
         self.sums.zero_()
         if now is not None and now < self.progress.best:
@@ -202,6 +202,10 @@ class _Training:
             self.progress.worse += 1
         self.save()
         self._tell(loss / answers if answers else math.nan, now)
+
+    def _heldout_loss(self) -> float:
+        with self.trainee.at(self.config.strength):
+            return self.heldout.loss()
 
     def save_if_due(self) -> None:
         if self.clock() - self.saved >= self.config.checkpoint_seconds:

@@ -163,21 +163,26 @@ class Trainee:
 
     @torch.no_grad()
     def measured(self, batches: Sequence[MicroBatch]) -> Tensor:
-        """Sum of the answers' cross entropies, in nats, and the number of their tokens: (2,).
+        """Of every sample the sum of its answer's cross entropies, in nats, and the number of its
+        tokens: (samples, 2).
 
         Where a batch knows what healing chooses among, a token is one of those, not of all.
         """
-        sums = torch.zeros(2, dtype=torch.float64)
+        found = [torch.zeros(0, 2, dtype=torch.float64)]
         self.model.eval()
         for batch in batches:
             states = self.states(batch)
             _, each = self._losses(states, batch)
-            sums += torch.tensor([float(each.sum()), float(len(each))], dtype=torch.float64)
+            rows, each = (batch.places // batch.tokens.shape[1]).cpu(), each.double().cpu()
             for at, among in batch.choices:
                 for logits in self.logits(states[at : at + 1]):
-                    sums[0] -= float(logits.logsumexp(-1) - logits[:, among].logsumexp(-1))
+                    each[at] -= float(logits.logsumexp(-1) - logits[:, among].logsumexp(-1))
+            sums = torch.zeros(batch.rows, 2, dtype=torch.float64)
+            sums[:, 0].index_add_(0, rows, each)
+            sums[:, 1] = torch.bincount(rows, minlength=batch.rows)
+            found.append(sums)
         self.model.train()
-        return sums
+        return torch.cat(found)
 
     @contextmanager
     def at(self, scale: float) -> Iterator[None]:

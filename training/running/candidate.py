@@ -1,6 +1,9 @@
-"""From a prepared repository to a candidate in its run's folder: load, train, choose, export."""
+"""From a prepared repository to a candidate in its run's folder: load, train, choose, export.
 
-from dataclasses import asdict
+All processes of a team train and choose; the one that leads exports.
+"""
+
+from dataclasses import asdict, dataclass
 
 import torch
 
@@ -12,9 +15,9 @@ from ..base.loading import load_base
 from ..holdout.learnt import learnt_lines, save_learnt
 from ..recipe.recipe import (
     Material,
-    Remembered,
     TrainingEvent,
     Watcher,
+    general_at,
     losses_at,
     steps_of,
     train,
@@ -23,16 +26,33 @@ from ..recipe.trainee import Trainee, with_adapter
 from ..recipe.warm import take_over
 from .job import Job
 from .memory import check_memory
-from .resuming import checkpoint_of
-from .scale import WEAKER, choose_scale
+from .scale import STRENGTHS, choose_scale
 from .start import LEARNT
+from .team import Team
 
 
-def make_candidate(job: Job) -> float:
-    """Leave a candidate in the run's folder; returns the scale that suits it best.
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What was learnt, and the scale that suits it best."""
 
-    Raises TrainingCancelledError, NotNowError if there is too little memory.
+    trainee: Trainee
+    scale: float
+
+
+def make_candidate(job: Job, team: Team) -> float:
+    """Leave a candidate in the run's folder, with all that an adapter consists of but its verdict;
+    returns the scale that suits it best.
+
+    For the process that leads. Raises as :func:`train_candidate` does.
     """
+    trained = train_candidate(job)
+    team.part()
+    _export(job, trained.trainee)
+    return trained.scale
+
+
+def train_candidate(job: Job) -> Trained:
+    """Load, train and choose; raises TrainingCancelledError, NotNowError for want of memory."""
     model, machine, start = job.base.model, job.machine, job.start
     job.events.tell({"kind": "start", "from": start.id, "why": start.why})
     job.begin(f"loading {model.name}, to start from {start.id or 'scratch'} ({start.why})")
@@ -41,19 +61,21 @@ def make_candidate(job: Job) -> float:
         torch.set_num_threads(machine.threads)
     try:
         trainee = _trainee(job)
-        scale = _train(job, trainee)
+        return Trained(trainee, _train(job, trainee))
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise NotNowError(
             "there was not enough memory to train in; close what uses it and run `tenon train` "
             "again, or give a smaller recipe.micro_tokens"
         ) from error
+
+
+def _export(job: Job, trainee: Trainee) -> None:
     job.begin("exporting")
     job.run.candidate.mkdir(parents=True, exist_ok=True)
     trainee.model.save_pretrained(job.run.candidate / PEFT)
-    lines = learnt_lines(job.prepared.holdout.training, start.inherited)
+    lines = learnt_lines(job.prepared.holdout.training, job.start.inherited)
     save_learnt(job.run.candidate / LEARNT, lines)
-    export_lora(trainee.model, model.path, job.candidate)
-    return scale
+    export_lora(trainee.model, job.base.model.path, job.candidate)
 
 
 def _trainee(job: Job) -> Trainee:
@@ -76,19 +98,20 @@ def _train(job: Job, trainee: Trainee) -> float:
         job.listener.event(event)
 
     job.begin("training")
-    checkpoint = checkpoint_of(job.run, job.runs)
-    done = train(trainee, material, recipe, Watcher(report, job.cancelled, checkpoint, job.clock))
+    watcher = Watcher(report, job.cancelled, job.checkpoint, job.clock)
+    done = train(trainee, material, recipe, watcher)
     job.begin("choosing the adapter's scale")
     return _scale(job, trainee, material, done.best)
 
 
-def _scale(job: Job, trainee: Trainee, material: Material, full: float) -> float:
-    """By validation code, which has the loss ``full`` at full strength, and by general code; the
-    gate asks neither.
+def _scale(job: Job, trainee: Trainee, material: Material, known: float) -> float:
+    """By validation code, which has the loss ``known`` at the recipe's strength, and by general
+    code; the gate asks neither.
     """
     recipe = job.config.recipe
-    losses = {1.0: full} | losses_at(WEAKER, trainee, material, recipe)
-    general = Remembered(trainee, material, recipe).loss_at if material.general else None
+    others = [scale for scale in STRENGTHS if scale != recipe.strength]
+    losses = {recipe.strength: known} | losses_at(others, trainee, material, recipe)
+    general = general_at(trainee, material, recipe) if material.general else None
     choice = choose_scale(losses, general, job.limits.general_rise)
     by_scale = {
         f"{scale:g}": {"heldout": losses.get(scale), "general_rise": choice.rises.get(scale)}

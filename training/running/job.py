@@ -1,13 +1,14 @@
 """What a run is about once it is known, and who follows it: what its stages are handed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from lsp_server.store.adapters import AdapterRegistry
 from lsp_server.store.adapters.manifest import FILE
 from lsp_server.store.repositories import RepositoryStore
-from lsp_server.store.runs import EventLog, Run, RunStore
+from lsp_server.store.runs import Run
 
 from ..clock import ActiveClock
 from ..gate.report import Limits
@@ -29,10 +30,24 @@ class Listener:
     judged: Callable[[str, int, int], None] = lambda _step, _done, _total: None
 
 
+class Events(Protocol):
+    """What a run's log hears."""
+
+    def tell(self, event: Mapping[str, Any]) -> None: ...
+
+
+class Unheard:
+    """The log of a process that does not lead."""
+
+    def tell(self, event: Mapping[str, Any]) -> None:
+        """Nobody is to hear it twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """``config`` is the one that is trained by, with all that followed from machine and start;
-    ``begin`` tells of a stage, unless the run is cancelled.
+    ``checkpoint`` is where the run saves itself and goes on from; ``begin`` tells of a stage,
+    unless the run is cancelled.
     """
 
     run: Run
@@ -44,18 +59,15 @@ class Job:
     start: Start
     cancelled: Interruption
     clock: ActiveClock
-    events: EventLog
+    events: Events
     listener: Listener
     limits: Limits
     begin: Callable[[str], None]
+    checkpoint: Path
 
     @property
     def candidate(self) -> Path:
         return self.run.candidate / FILE
-
-    @property
-    def runs(self) -> RunStore:
-        return RunStore(self.store)
 
     @property
     def registry(self) -> AdapterRegistry:

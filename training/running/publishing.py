@@ -45,6 +45,7 @@ def facts_of(job: Job, report: GateReport) -> AdapterFacts:
         verdict=PROMOTED if report.promoted else REJECTED,
         gate=report.summary,
         started_from=job.start.id,
+        least_confidence=report.least_confidence,
     )
 
 

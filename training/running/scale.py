@@ -5,8 +5,8 @@ bear it. Pure but for the two measurements that it is given.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-WEAKER = (0.5, 0.75)
-"""What an adapter is tried at beside its full strength, on code that the gate never asks."""
+STRENGTHS = (0.5, 0.75, 1.0)
+"""What an adapter is tried at, on code that the gate never asks."""
 WEAKEST = 0.25
 """What is left to try where general code bears none of these."""
 BASE_SCALE = 0.0

@@ -61,6 +61,8 @@ class AdapterFacts(msgspec.Struct, frozen=True, kw_only=True):
     the adapter whose weights the run began with, None for one from scratch. ``verdict`` is
     :data:`PROMOTED`, :data:`REJECTED`, :data:`IMPORTED` or :data:`COMPOSED`, or a newer Tenon's.
     ``parts`` are what it was made of: several of a composed one, of an imported one itself.
+    ``least_confidence`` is the natural-log probability below which its answers are not shown, None
+    where the gate saw too few to say: the model's own holds then.
     """
 
     repository: str
@@ -76,6 +78,7 @@ class AdapterFacts(msgspec.Struct, frozen=True, kw_only=True):
     gate: GateSummary
     parts: tuple[Part, ...] = ()
     started_from: str | None = None
+    least_confidence: float | None = None
 
 
 class AdapterManifest(AdapterFacts, frozen=True, kw_only=True):

@@ -19,10 +19,13 @@ from lsp_server.engine.runtime import physical_cores
 
 from . import report, rows, sources
 from .figures import Figures
-from .replay import Replay, Replayed
+from .notes import Replayed
+from .replay import Replay
 from .suggester import BenchmarkError
 from .traces import Repository, Trace, traces
 
+SLOWEST = 60.0
+"""Times longer than typing that a replay may take in which every answer is waited for."""
 SPARE_SECONDS = 420.0
 """What starting, indexing and ending may take beside the typing itself."""
 
@@ -36,6 +39,7 @@ class Plan:
     rows: list[rows.Row]
     folder: Path
     pace: float = 1.0
+    binary: Path | None = None
 
 
 async def run(plan: Plan, console: Console) -> list[Replayed]:
@@ -47,7 +51,7 @@ async def run(plan: Plan, console: Console) -> list[Replayed]:
             started = time.perf_counter()
             busy = psutil.cpu_times()
             try:
-                async with asyncio.timeout(trace.seconds * plan.pace + SPARE_SECONDS):
+                async with asyncio.timeout(trace.seconds * (plan.pace or SLOWEST) + SPARE_SECONDS):
                     replay = await _replay(plan, trace, row)
             except TimeoutError:
                 raise BenchmarkError(f"{row.name} on {trace.name} took too long") from None
@@ -74,7 +78,7 @@ async def _replay(plan: Plan, trace: Trace, row: rows.Row) -> Replayed:
     root = plan.folder / "work" / trace.repository
     sources.write(plan.repositories[trace.repository], root, trace.documents)
     home = plan.folder / "homes" / row.name
-    async with rows.suggester(row, home, root, trace.seed) as suggester:
+    async with rows.suggester(row, home, root, trace.seed, binary=plan.binary) as suggester:
         await suggester.start(root, trace.documents)
         return await Replay(trace, suggester, root, row.name, pace=plan.pace).play()
 
@@ -82,7 +86,7 @@ async def _replay(plan: Plan, trace: Trace, row: rows.Row) -> Replayed:
 def options(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bench-latency", description=__doc__)
-    parser.add_argument("--traces", type=int, default=4, help="how many; about 50 s each and row")
+    parser.add_argument("--traces", type=int, default=5, help="how many; about 40 s each and row")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default=",".join(rows.DEFAULT), help=", ".join(rows.ROWS))
     parser.add_argument(
@@ -97,7 +101,12 @@ def options(arguments: list[str]) -> argparse.Namespace:
         "--pace",
         type=float,
         default=1.0,
-        help="stretch every gap: for a busy machine, not for figures",
+        help="stretch every gap; 0: wait for every answer, so that counts do not depend on load",
+    )
+    parser.add_argument(
+        "--llama-server",
+        type=Path,
+        help="a llama-server instead of xllamacpp's, such as a faster build",
     )
     parser.add_argument("--data", type=Path, help="the folder of the time-split sets")
     parser.add_argument("--json", type=Path, default=Path("bench-latency.json"))
@@ -122,7 +131,7 @@ def main() -> None:
     load = os.getloadavg()
     with tempfile.TemporaryDirectory(prefix="bench-latency-") as folder:
         by_name = {repository.name: repository for repository in repositories}
-        plan = Plan(played, by_name, chosen, Path(folder), given.pace)
+        plan = Plan(played, by_name, chosen, Path(folder), given.pace, given.llama_server)
         try:
             replays = asyncio.run(run(plan, console))
         except BenchmarkError as error:
@@ -132,6 +141,7 @@ def main() -> None:
     about = {
         "seed": given.seed,
         "pace": given.pace,
+        "llama_server": str(given.llama_server or "xllamacpp"),
         "traces": [trace.name for trace in played],
         "cores": physical_cores(),
         "machine": platform.machine(),
@@ -142,8 +152,8 @@ def main() -> None:
         f"make bench-latency: {len(played)} traces, seed {given.seed}, load {load[0]:.1f} before"
     )
     report.show(figures, found, title, console)
-    for line in report.worst(replays):
-        console.print(f"repeats code below: {line}", highlight=False)
+    for line in report.faults(replays):
+        console.print(line, highlight=False)
     report.write_json(given.json, figures, found, about)
     report.plot(given.plot, figures)
     console.print(f"{given.json} has every keystroke, {given.plot} the distributions.")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .replay import Keystroke, Replayed
+from .notes import Keystroke, Replayed
 
 RESAMPLES = 2000
 Place = tuple[str, int, int]
@@ -16,14 +16,18 @@ Place = tuple[str, int, int]
 
 @dataclass(slots=True)
 class Wait:
-    """Milliseconds from a key until right text was on offer, or until the line was typed
-    (``met`` is False); ``line`` is what is drawn when resampling.
+    """Milliseconds from a key until right text was on offer, at this key or a later one of its
+    line, or until the line was typed (``met`` is False).
+
+    ``at_once``: the same, if it was on offer before the next key. ``line`` is what is drawn when
+    resampling.
     """
 
     ms: float
     met: bool
     line: tuple[str, int, int]
     fresh: bool
+    at_once: float | None = None
 
 
 @dataclass(slots=True)
@@ -60,6 +64,11 @@ class Figures:
         cached = [one for one in answered if one.origin == "cache"]
         shown = [one for replay in self.replays for one in replay.shown]
         lookups = [1000 * (one.answered - one.sent) for one in cached if one.answered]
+        made = [
+            1000 * (one.answered - one.key)
+            for one in answered
+            if one.origin == "model" and one.answered
+        ]
         saved, typed = self.total(lambda r: r.saved), self.total(lambda r: r.typed)
         prompt_n = self.total(lambda r: r.usage.prompt_n)
         predicted_n = self.total(lambda r: r.usage.predicted_n)
@@ -73,6 +82,11 @@ class Figures:
             "fresh_n": len(fresh),
             "fresh_p50_ms": quantile(fresh, 0.5),
             "fresh_p95_ms": quantile(fresh, 0.95),
+            "within_100_share": share(_within(key, 0.1) for key in keys),
+            "within_250_share": share(_within(key, 0.25) for key in keys),
+            "model_p50_ms": quantile(made, 0.5),
+            "model_p95_ms": quantile(made, 0.95),
+            "model_n": len(made),
             "requests": len(requests),
             "cancelled": sum(one.cancelled for one in requests),
             "cache_share": len(cached) / len(answered) if answered else 0.0,
@@ -91,11 +105,15 @@ class Figures:
             "shown_right_share": share(one.right for one in shown),
             "repeats": sum(one.repeats for one in shown),
             "misplaced": self.total(lambda r: r.misplaced),
-            "flickers": self.total(lambda r: r.flickers),
+            "flickers": self.total(lambda r: len(r.flickers)),
             "grown": self.total(lambda r: r.grown),
             "accepted": self.total(lambda r: r.accepted),
             "saved_share": saved / (saved + typed) if saved + typed else 0.0,
         }
+
+
+def _within(key: Keystroke, seconds: float) -> bool:
+    return key.right is not None and key.right <= seconds
 
 
 def waits(replay: Replayed) -> dict[Place, Wait]:
@@ -114,7 +132,9 @@ def waits(replay: Replayed) -> dict[Place, Wait]:
         until = moment if moment is not None else ends[key.line]
         place = (replay.trace, *key.place)
         line = (replay.trace, *key.line)
-        found[place] = Wait(1000 * (until - key.at), moment is not None, line, not key.held)
+        wait = Wait(1000 * (until - key.at), moment is not None, line, not key.held)
+        wait.at_once = None if key.right is None else 1000 * key.right
+        found[place] = wait
     return found
 
 
@@ -133,24 +153,30 @@ class Ratio:
 
 def compare(one: Figures, other: Figures, everyone: Sequence[Figures]) -> list[Ratio]:
     """``one`` over ``other``, on the same keystrokes."""
-    ratios = []
-    both = [
-        (mine, theirs)
+    pairs = [
+        (place, mine, theirs)
         for place, mine in one.waits.items()
-        if (theirs := other.waits.get(place)) and mine.met and theirs.met
-        if mine.fresh or theirs.fresh
+        if (theirs := other.waits.get(place)) and (mine.fresh or theirs.fresh)
     ]
+    at_once = [
+        (mine.line, mine.at_once, theirs.at_once)
+        for _, mine, theirs in pairs
+        if mine.at_once is not None and theirs.at_once is not None
+    ]
+    both = [(mine.line, mine.ms, theirs.ms) for _, mine, theirs in pairs if mine.met and theirs.met]
     answerable = [
-        (mine, theirs)
-        for place, mine in one.waits.items()
-        if (theirs := other.waits.get(place))
+        (mine.line, mine.ms, theirs.ms)
+        for place, mine, theirs in pairs
         if any((wait := row.waits.get(place)) and wait.met for row in everyone)
-        if mine.fresh or theirs.fresh
     ]
-    for name, pairs in (("right for both", both), ("right for anyone", answerable)):
+    ratios = []
+    for name, measured in (
+        ("right at the same key", at_once),
+        ("waited on lines right for both", both),
+        ("waited on lines right for anyone", answerable),
+    ):
         for part in (0.5, 0.95):
-            label = f"time to right, {name}, p{100 * part:.0f}"
-            ratios += _ratio_of_quantiles(label, pairs, part)
+            ratios += _ratio_of_quantiles(f"{name}, p{100 * part:.0f}, ms", measured, part)
     traces = {replay.trace: replay for replay in other.replays}
     paired = [
         (mine.usage.cpu, traces[mine.trace].usage.cpu)
@@ -160,19 +186,21 @@ def compare(one: Figures, other: Figures, everyone: Sequence[Figures]) -> list[R
     return ratios + _ratio_of_sums("CPU seconds", paired)
 
 
-def _ratio_of_quantiles(name: str, pairs: Sequence[tuple[Wait, Wait]], part: float) -> list[Ratio]:
-    if len(pairs) < 5:
+def _ratio_of_quantiles(
+    name: str, measured: Sequence[tuple[tuple[str, int, int], float, float]], part: float
+) -> list[Ratio]:
+    if len(measured) < 5:
         return []
     lines: dict[tuple[str, int, int], list[tuple[float, float]]] = {}
-    for mine, theirs in pairs:
-        lines.setdefault(mine.line, []).append((mine.ms, theirs.ms))
+    for line, mine, theirs in measured:
+        lines.setdefault(line, []).append((mine, theirs))
     clusters = [np.array(entries) for entries in lines.values()]
 
     def figures(chosen: Sequence[NDArray[Any]]) -> tuple[float, float]:
         rows = np.concatenate(list(chosen))
         return quantile(rows[:, 0], part), quantile(rows[:, 1], part)
 
-    return [_bootstrapped(name, len(pairs), clusters, figures)]
+    return [_bootstrapped(name, len(measured), clusters, figures)]
 
 
 def _ratio_of_sums(name: str, pairs: Sequence[tuple[float, float]]) -> list[Ratio]:

@@ -8,10 +8,8 @@ is 1 here, also in its favour, unless a row asks for it.
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,12 +18,25 @@ from cachetools import LRUCache
 
 from lsp_server.prompt.formats import FimFormat
 
+from .infill_text import (
+    NO_WORDS,
+    PREFIX_LINES,
+    SUFFIX_LINES,
+    Place,
+    Window,
+    is_discarded,
+    place_of,
+    shortened,
+    window_of,
+    without_blank_end,
+    without_spaces,
+)
 from .peer import LlamaServer
 from .ring import UPDATE_SECONDS, Ring
 from .suggester import BenchmarkError, Document, Offer, Request, Usage
 from .typist import Edit
 
-PREFIX_LINES, SUFFIX_LINES, PREDICT = 256, 64, 128
+PREDICT = 128
 PROMPT_MS, PREDICT_MS = 500, 500
 LONGEST_REST, CACHED = 8, 250
 POLL_SECONDS, SAVE_SECONDS = 0.15, 1.0
@@ -33,35 +44,10 @@ SAMPLING = {
     "top_k": 40, "top_p": 0.99, "samplers": ["top_k", "top_p", "infill"],
     "cache_prompt": True, "stream": False,
 }  # fmt: skip
-_NO_WORDS = re.compile(r"[ \t]*\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What is asked with: lines above, the rest of this line and lines below, this line so far."""
-
-    prefix: str
-    suffix: str
-    prompt: str
-    indent: int
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.prefix, self.suffix, self.prompt
 
 
 Compose = Callable[[Window, Document, int], Awaitable[tuple[str, dict[str, Any]]]]
 """From a window to a route and what is posted there, without the sampling."""
-
-
-@dataclass(slots=True)
-class _Place:
-    lines: list[str]
-    line: int
-    head: str
-    rest: str
-    document: Document = field(repr=False)
-    cursor: int = 0
 
 
 class LlamaVscode:
@@ -100,7 +86,7 @@ class LlamaVscode:
         path, text = next(iter(documents.items()))
         await self._check_order()
         await self._ask(
-            _window(_place(Document(path, text), 0)), Document(path, text), 0, Request(0)
+            window_of(place_of(Document(path, text), 0)), Document(path, text), 0, Request(0)
         )
         self._spawn(self._follow())
 
@@ -120,7 +106,7 @@ class LlamaVscode:
         """The client reads the document when it asks."""
 
     async def suggest(self, document: Document, cursor: int, request: Request) -> Offer | None:
-        place = _place(document, cursor)
+        place = place_of(document, cursor)
         self._active = document.path, place.line
         # Its request goes on when the editor's is cancelled, and the next one waits for it.
         gone = asyncio.Event()
@@ -132,7 +118,7 @@ class LlamaVscode:
             gone.set()
             raise
 
-    async def _provide(self, place: _Place, request: Request, gone: asyncio.Event) -> Offer | None:
+    async def _provide(self, place: Place, request: Request, gone: asyncio.Event) -> Offer | None:
         while self._busy:
             await asyncio.sleep(POLL_SECONDS)
             if gone.is_set():
@@ -143,26 +129,26 @@ class LlamaVscode:
         finally:
             self._busy = False
 
-    async def _complete(self, place: _Place, request: Request, gone: asyncio.Event) -> Offer | None:
+    async def _complete(self, place: Place, request: Request, gone: asyncio.Event) -> Offer | None:
         self.ring.asked = time.monotonic()
         if len(place.rest) > LONGEST_REST:
             return _nobody(request)
-        window = _window(place)
+        window = window_of(place)
         text = self._cached(window)
         request.origin = "cache" if text is not None else "model"
         if text is None:
             if gone.is_set():
                 return None
             text = await self._ask(window, place.document, place.cursor, request)
-        lines = _without_blank_end(text.split("\n"))
-        if _is_discarded(lines, place):
+        lines = without_blank_end(text.split("\n"))
+        if is_discarded(lines, place):
             return _nobody(request)
-        shown = _shortened(lines, place.rest)
+        shown = shortened(lines, place.rest)
         self._cache[window.key] = shown
         request.answered = time.perf_counter()
         self._spawn(self._afterwards(window, lines, place, gone))
-        spaces = len(place.head) if _NO_WORDS.match(place.head) else 0
-        return Offer(_without_spaces(shown, spaces)) if shown else None
+        spaces = len(place.head) if NO_WORDS.match(place.head) else 0
+        return Offer(without_spaces(shown, spaces)) if shown else None
 
     def _cached(self, window: Window) -> str | None:
         """This window's answer, or what is left of one to less of this line."""
@@ -190,7 +176,7 @@ class LlamaVscode:
         return str(first.get("content", ""))
 
     async def _afterwards(
-        self, window: Window, lines: list[str], place: _Place, gone: asyncio.Event
+        self, window: Window, lines: list[str], place: Place, gone: asyncio.Event
     ) -> None:
         """What comes after this suggestion is asked for as if it had been accepted."""
         await asyncio.sleep(0)
@@ -204,7 +190,7 @@ class LlamaVscode:
                 place.document.path, place.lines, place.line, PREFIX_LINES, SUFFIX_LINES
             )
 
-    async def _look_ahead(self, window: Window, lines: list[str], place: _Place) -> None:
+    async def _look_ahead(self, window: Window, lines: list[str], place: Place) -> None:
         prefix, prompt = window.prefix, window.prompt + lines[0]
         if len(lines) > 1:
             above = (prefix + window.prompt + "\n".join(lines[:-1])).split("\n")
@@ -222,7 +208,7 @@ class LlamaVscode:
             future, Document(place.document.path, ahead), place.cursor + len(added), request
         )
         if answer.strip():
-            self._cache[future.key] = "\n".join(_without_blank_end(answer.split("\n")))
+            self._cache[future.key] = "\n".join(without_blank_end(answer.split("\n")))
 
     async def _infill(
         self, window: Window, document: Document, cursor: int
@@ -249,7 +235,7 @@ class LlamaVscode:
 
     def switched(self, old: tuple[Document, int], new: tuple[Document, int]) -> None:
         for document, cursor in (old, new):
-            place = _place(document, cursor)
+            place = place_of(document, cursor)
             self.ring.around(document.path, place.lines, place.line)
 
     def rests(self, document: Document, cursor: int) -> None:
@@ -258,7 +244,7 @@ class LlamaVscode:
     def saved(self, document: Document, cursor: int) -> None:
         async def later() -> None:
             await asyncio.sleep(SAVE_SECONDS)
-            place = _place(document, cursor)
+            place = place_of(document, cursor)
             self.ring.around(document.path, place.lines, place.line)
 
         self._spawn(later())
@@ -288,73 +274,3 @@ class LlamaVscode:
 
 def _nobody(request: Request) -> None:
     request.answered, request.origin = time.perf_counter(), request.origin or "nobody"
-
-
-def _place(document: Document, cursor: int) -> _Place:
-    lines = document.text.split("\n")
-    line = document.text.count("\n", 0, cursor)
-    column = cursor - (document.text.rfind("\n", 0, cursor) + 1)
-    return _Place(lines, line, lines[line][:column], lines[line][column:], document, cursor)
-
-
-def _window(place: _Place) -> Window:
-    above = place.lines[max(0, place.line - PREFIX_LINES) : place.line]
-    below = place.lines[place.line + 1 : place.line + 1 + SUFFIX_LINES]
-    whole = place.lines[place.line]
-    return Window(
-        "\n".join(above) + "\n",
-        place.rest + "\n" + "\n".join(below) + "\n",
-        "" if _NO_WORDS.match(place.head) else place.head,
-        len(whole) - len(whole.lstrip()),
-    )
-
-
-def _without_blank_end(lines: list[str]) -> list[str]:
-    while lines and not lines[-1].strip():
-        lines = lines[:-1]
-    return lines
-
-
-def _is_discarded(lines: list[str], place: _Place) -> bool:
-    """Whether a suggestion only repeats what stands there."""
-    if not lines or (len(lines) == 1 and not lines[0].strip()):
-        return True
-    document, line = place.lines, place.line
-    if line == len(document) - 1:
-        return False
-    repeats = lines[0].strip() in {"", place.rest.strip()}
-    if len(lines) > 1 and repeats and lines[1:] == document[line + 1 : line + len(lines)]:
-        return True
-    return lines == [place.rest] or _repeats_following(lines, place)
-
-
-def _repeats_following(lines: list[str], place: _Place) -> bool:
-    """Whether it would put the next line that is not blank there once more."""
-    document, line = place.lines, place.line
-    following = next(
-        (number for number in range(line + 1, len(document)) if document[number].strip()), None
-    )
-    if following is None or place.head + lines[0] != document[following]:
-        return False
-    if len(lines) == 1:
-        return True
-    if len(lines) == 2:
-        return "".join(document[following + 1 : following + 2]).startswith(lines[1])
-    return lines[1:] == document[following + 1 : following + len(lines)]
-
-
-def _shortened(lines: list[str], rest: str) -> str:
-    """A suggestion in the middle of a line is one line, without what stands behind it."""
-    if rest.strip():
-        if lines[0].endswith(rest):
-            return lines[0][: -len(rest)]
-        if len(lines) > 1:
-            return lines[0]
-    return "\n".join(lines)
-
-
-def _without_spaces(text: str, count: int) -> str:
-    start = 0
-    while start < len(text) and ((start < count and text[start] == " ") or text[start] == "\t"):
-        start += 1
-    return text[start:]

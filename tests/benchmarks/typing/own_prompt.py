@@ -24,7 +24,7 @@ from lsp_server.prompt.snippets import snippets_for
 from lsp_server.prompt.window import window
 from lsp_server.store.index import RepositoryIndex
 
-from .llama_vscode import Window
+from .infill_text import Window
 from .suggester import Document
 
 CONTEXT = 4096

@@ -7,8 +7,10 @@ standard input closes. Options are those that llama.vscode starts it with (``src
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,38 +34,52 @@ class LlamaServer:
     def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
         self._process = process
         self.url = url
-        # One connection at a time would queue requests in the client; Node's has no such limit.
+        # A kept connection is closed by the server after 5 s, at times while a request is sent.
         self._http = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
-            connector=aiohttp.TCPConnector(limit=16),
+            connector=aiohttp.TCPConnector(limit=16, force_close=True),
         )
 
     @classmethod
-    async def start(cls, model: Path, threads: int, order: Order, log: Path) -> "LlamaServer":
-        """Start it on a free port; raises ``BenchmarkError`` if it does not come up."""
+    async def start(
+        cls, model: Path, threads: int, order: Order, log: Path, *, binary: Path | None = None
+    ) -> "LlamaServer":
+        """Start it on a free port, out of xllamacpp or as a program of its own; raises
+        ``BenchmarkError`` if it does not come up.
+        """
+        port = _free_port()
+        command = (
+            [sys.executable, "-m", "tests.benchmarks.typing.peer", model, threads, order.value]
+            if binary is None
+            else [binary, *_arguments(model, threads, order, port)]
+        )
         with log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.benchmarks.typing.peer",
-                str(model),
-                str(threads),
-                order.value,
+                *map(str, command),
                 stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE if binary is None else stderr,
                 stderr=stderr,
             )
-        assert process.stdout
+        server = cls(process, f"http://127.0.0.1:{port}")
         try:
             async with asyncio.timeout(START_SECONDS):
-                line = (await process.stdout.readline()).decode().strip()
-        except TimeoutError:
-            line = ""
-        if not line.startswith("http"):
+                await server._come_up()
+        except (TimeoutError, BenchmarkError):
             process.kill()
-            await process.wait()
-            raise BenchmarkError(f"llama.cpp's server did not start; {log} says why")
-        return cls(process, line)
+            await server.close()
+            raise BenchmarkError(f"llama.cpp's server did not start; {log} says why") from None
+        return server
+
+    async def _come_up(self) -> None:
+        if self._process.stdout is not None:
+            self.url = (await self._process.stdout.readline()).decode().strip()
+        while self._process.returncode is None:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with self._http.get(self.url + "/health") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.1)
+        raise BenchmarkError("it has ended")
 
     async def post(self, path: str, body: dict[str, Any]) -> Any:
         """The JSON answer; raises ``BenchmarkError`` with the server's own words."""
@@ -95,13 +111,30 @@ class LlamaServer:
         await self._http.close()
         if self._process.returncode is None:
             assert self._process.stdin
-            self._process.stdin.close()
+            self._process.stdin.close()  # which ends ours
+            if self._process.stdout is None:
+                self._process.terminate()
             try:
                 async with asyncio.timeout(5):
                     await self._process.wait()
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
+
+
+def _arguments(model: Path, threads: int, order: Order, port: int) -> list[Any]:
+    """llama-server's own command line, with what :func:`main` sets."""
+    given: list[Any] = ["--model", model, "--port", port, "--threads", threads, "--parallel", 1]
+    given += ["--ctx-size", CONTEXT, "--batch-size", BATCH, "--ubatch-size", BATCH]
+    given += ["--cache-reuse", REUSE, "--metrics"]
+    return [*given, "--spm-infill"] if order is Order.SPM else given
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def main(model: str, threads: str, order: str) -> None:

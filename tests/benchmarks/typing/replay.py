@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from .judging import expects, judge
+from .notes import Keystroke, Replayed, Shown
 from .screen import Screen
-from .suggester import Document, Offer, Request, Suggester, Usage
+from .suggester import Document, Offer, Request, Suggester
 from .traces import Task, Trace
 from .typist import Edit, Key, Typist, indent_of
 
@@ -21,66 +21,19 @@ WORTH = 6
 """Characters that are worth a Tab."""
 AFTER_TAB = 250.0
 """Milliseconds more before the next key, for looking at what was inserted."""
+PATIENCE = 120.0
+"""Seconds that an answer may take where everybody waits for it."""
 LAST = 2.0
 """Seconds that the last question of a trace may take."""
 
 
-@dataclass(slots=True)
-class Keystroke:
-    """One key, and what was on offer until the next one; times are seconds of the replay.
-
-    ``place`` is (task, characters done), the same for whoever suggests; ``line`` counts the lines
-    of a trace. ``expected``: something right can be offered here. ``held``: it was on the screen
-    already. ``right``: seconds from the key until it was.
-    """
-
-    place: tuple[int, int]
-    line: tuple[int, int]
-    kind: str
-    at: float
-    until: float = 0.0
-    expected: bool = False
-    held: bool = False
-    right: float | None = None
-    text: str = ""
-
-
-@dataclass(slots=True)
-class Shown:
-    """A text that came up on the screen."""
-
-    at: float
-    place: tuple[int, int]
-    text: str
-    right: bool
-    whole: bool
-    repeats: bool
-    path: str
-    cursor: int
-
-
-@dataclass(slots=True)
-class Replayed:
-    """Everything that one replay noted."""
-
-    trace: str
-    row: str
-    keys: list[Keystroke] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
-    shown: list[Shown] = field(default_factory=list)
-    accepted: int = 0
-    saved: int = 0
-    typed: int = 0
-    misplaced: int = 0
-    """Answers for another place than was asked about."""
-    flickers: int = 0
-    grown: int = 0
-    seconds: float = 0.0
-    usage: Usage = field(default_factory=Usage)
-
-
 class Replay:
-    """One trace, played once; ``pace`` stretches every gap, for looking at a busy machine."""
+    """One trace, played once.
+
+    ``pace`` stretches every gap. With 0 nobody waits for a clock: the next key comes when the last
+    one is answered, so that what is counted (tokens, hits, right texts) does not depend on how busy
+    the machine is.
+    """
 
     def __init__(
         self, trace: Trace, suggester: Suggester, root: Path, row: str, *, pace: float = 1.0
@@ -147,16 +100,24 @@ class Replay:
 
     async def _sleep(self, milliseconds: float) -> None:
         # Against the clock of the trace, so that no lateness adds up.
+        if not self._pace:
+            await self._patience()
+            return
         self._due += milliseconds * self._pace / 1000
         await asyncio.sleep(max(0.0, self._due - time.perf_counter()))
         self._due = max(self._due, time.perf_counter() - 0.05)
+
+    async def _patience(self) -> None:
+        if self._asking is not None:
+            async with asyncio.timeout(PATIENCE):
+                await self._asking
 
     def _wanted(self, typist: Typist) -> Offer | None:
         """What is accepted now instead of pressing a key."""
         shown = self._screen.shown
         if shown is None or not typist.takes or not typist.is_clean:
             return None
-        if time.perf_counter() - shown.since < REACTION:
+        if self._pace and time.perf_counter() - shown.since < REACTION:
             return None
         verdict = judge(shown.text, shown.replaced, typist)
         if not verdict.whole or len(shown.text.strip()) < WORTH:
@@ -227,9 +188,10 @@ class Replay:
     async def _suggest(
         self, document: Document, cursor: int, key: Keystroke, *, ongoing: bool
     ) -> None:
+        pressed = time.perf_counter()
         if ongoing:
             await asyncio.sleep(DEBOUNCE)
-        request = Request(time.perf_counter())
+        request = Request(time.perf_counter(), key=pressed)
         self.noted.requests.append(request)
         offer = await self._suggester.suggest(document, cursor, request)
         now = time.perf_counter()

@@ -11,15 +11,20 @@ from rich.console import Console
 from rich.table import Table
 
 from .figures import Figures, Ratio, compare
-from .replay import Replayed
+from .notes import Replayed
 
 _LINES = (
     ("keystrokes with something right to offer", "keys", "{:.0f}"),
     ("right text on offer before the next key", "offered_share", "{:.1%}"),
     ("… still there from the key before", "held_share", "{:.1%}"),
+    ("… within 100 ms of the key", "within_100_share", "{:.1%}"),
+    ("… within 250 ms", "within_250_share", "{:.1%}"),
     ("time to right text, if not there yet, p50, ms", "fresh_p50_ms", "{:.0f}"),
     ("… p95, ms", "fresh_p95_ms", "{:.0f}"),
     ("keystrokes of which", "fresh_n", "{:.0f}"),
+    ("time to any answer of the model, p50, ms", "model_p50_ms", "{:.0f}"),
+    ("… p95, ms", "model_p95_ms", "{:.0f}"),
+    ("answers of which", "model_n", "{:.0f}"),
     ("questions asked", "requests", "{:.0f}"),
     ("… taken back by the next key", "cancelled", "{:.0f}"),
     ("answers out of a cache", "cache_share", "{:.1%}"),
@@ -132,14 +137,20 @@ def show(
         console.print(ratio_table(rows, found))
 
 
-def worst(replays: Sequence[Replayed], count: int = 8) -> list[str]:
-    """Suggestions that repeat code below, for people to look at."""
-    return [
-        f"{replay.row} {replay.trace} {one.path}@{one.cursor}: {one.text!r}"
+def faults(replays: Sequence[Replayed], count: int = 12) -> list[str]:
+    """Suggestions that repeat code below, and those that flickered, for people to look at."""
+    repeats = [
+        f"repeats code below: {replay.row} {replay.trace} {one.path}@{one.cursor}: {one.text!r}"
         for replay in replays
         for one in replay.shown
         if one.repeats
-    ][:count]
+    ]
+    flickers = [
+        f"flickers: {replay.row} {replay.trace}: {before!r} -> {after!r}"
+        for replay in replays
+        for before, after in replay.flickers
+    ]
+    return [*repeats[:count], *flickers[:count]]
 
 
 def _form(form: str, value: float) -> str:

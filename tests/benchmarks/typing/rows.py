@@ -67,14 +67,19 @@ def parse(text: str) -> Row:
 
 
 @asynccontextmanager
-async def suggester(row: Row, home: Path, root: Path, seed: int) -> AsyncIterator[Suggester]:
-    """Whoever suggests in a row, not started yet; its processes are ended afterwards."""
+async def suggester(
+    row: Row, home: Path, root: Path, seed: int, *, binary: Path | None = None
+) -> AsyncIterator[Suggester]:
+    """Whoever suggests in a row, not started yet; its processes are ended afterwards.
+
+    ``binary`` is a llama-server to use instead of the one in xllamacpp.
+    """
     if not (home / "models").exists():
         installed_home(home)
     model, log = starter_file(), home / f"{row.kind}.log"
 
     async def server() -> LlamaServer:
-        return await LlamaServer.start(model, physical_cores(), STARTER.order, log)
+        return await LlamaServer.start(model, physical_cores(), STARTER.order, log, binary=binary)
 
     made: Suggester
     own: OwnPrompt | None = None

@@ -5,7 +5,7 @@ As VS Code does it: the text stays while what is typed agrees with it, and whate
 answer says takes its place, be it nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
@@ -19,12 +19,12 @@ class Shown:
 
 @dataclass(slots=True)
 class Screen:
-    """``flickers`` counts texts that were exchanged or taken away although what was typed agreed
-    with them, ``grown`` those that only became longer.
+    """``flickers`` are texts that were exchanged or taken away although what was typed agreed with
+    them, each with what came instead; ``grown`` counts those that only became longer.
     """
 
     shown: Shown | None = None
-    flickers: int = 0
+    flickers: list[tuple[str, str]] = field(default_factory=list)
     grown: int = 0
 
     def typed(self, inserted: str, removed: int, closed: int) -> None:
@@ -48,7 +48,8 @@ class Screen:
         """The newest request was answered; returns whether another text is shown than before."""
         shown = self.shown
         if not text:
-            self.flickers += shown is not None
+            if shown:
+                self.flickers.append((shown.text, ""))
             self.shown = None
             return False
         if shown and (shown.text, shown.replaced) == (text, replaced):
@@ -57,6 +58,7 @@ class Screen:
             self.grown += 1
             self.shown = Shown(text, replaced, shown.since)
         else:
-            self.flickers += shown is not None
+            if shown:
+                self.flickers.append((shown.text, text))
             self.shown = Shown(text, replaced, now)
         return True

@@ -26,7 +26,8 @@ class Offer:
 
 @dataclass(slots=True)
 class Request:
-    """One question and what became of it; times are ``time.perf_counter``.
+    """One question and what became of it; times are ``time.perf_counter``, ``key`` that of the
+    key that it was asked for.
 
     ``origin``: who answered. ``prompt_n`` and ``predicted_n`` are tokens read and written for it,
     as far as the server says. ``shown``: its answer came up on the screen as a new text.
@@ -41,6 +42,7 @@ class Request:
     predicted_n: int = 0
     shown: bool = False
     text: str = ""
+    key: float = 0.0
 
 
 @dataclass(slots=True)

@@ -109,7 +109,9 @@ class Tenon:
         async with asyncio.timeout(READY_SECONDS):
             while (status := await self.rpc.request("tenon/status", None))["state"] != "ready":
                 if status["state"] in {"error", "stopped"}:
-                    raise BenchmarkError(f"tenon does not get ready: {status['message']}")
+                    raise BenchmarkError(
+                        f"tenon does not get ready: {status['message']}{self._last_words()}"
+                    )
                 await asyncio.sleep(0.1)
         where = {"uri": self._uri(path)}, {"line": 0, "character": 0}
         await self._ask(*where, automatic=False)  # the first question has its repository indexed
@@ -232,6 +234,15 @@ class Tenon:
             if self._http is not None:
                 await self._http.close()
             end_engine(self._home)
+
+    def _last_words(self) -> str:
+        """The end of the engine's log, which goes with the home."""
+        try:
+            return "\n" + "\n".join(
+                (self._home / "logs" / "engine.log").read_text().split("\n")[-8:]
+            )
+        except OSError:
+            return ""
 
     def _engine(self) -> list[psutil.Process]:
         try:

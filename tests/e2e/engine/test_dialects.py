@@ -3,11 +3,13 @@
 import asyncio
 import json
 import math
+from itertools import accumulate
 from pathlib import Path
 
 import httpx
 import pytest
 
+from lsp_server.completion.confidence import placed
 from lsp_server.completion.engine import GenerationRequest
 from lsp_server.engine.client import HttpEngine
 from lsp_server.engine.launcher import RunningEngine
@@ -46,7 +48,7 @@ async def test_streamed_and_whole_answers_agree(
     chunks = [chunk async for chunk in engine.generate(request)]
     assert "".join(chunk.text for chunk in chunks) == whole["choices"][0]["text"]
     assert chunks[-1].finish_reason == "length"
-    assert sum(chunk.tokens for chunk in chunks) == 12
+    assert sum(len(chunk.scores) for chunk in chunks) == 12
 
 
 async def test_text_ids_and_mixed_prompts_mean_the_same(http: httpx.AsyncClient) -> None:
@@ -143,6 +145,24 @@ async def test_generated_logprobs_agree_with_scored_ones(http: httpx.AsyncClient
     )
     tail = scored["choices"][0]["logprobs"]["token_logprobs"][-2:]
     assert generated["logprobs"]["token_logprobs"] == pytest.approx(tail, abs=0.15)
+
+
+async def test_a_streamed_answer_says_how_likely_its_end_was(
+    engine: HttpEngine, http: httpx.AsyncClient
+) -> None:
+    body = {"prompt": CODE, "max_tokens": 40, "temperature": 0, "logprobs": 0}
+    (choice,) = (await complete(http, **body))["choices"]
+    request = GenerationRequest(Prompt((Text(CODE),)), 40, heal=False)
+    text, scores = "", []
+    async for chunk in engine.generate(request):
+        scores += placed(chunk.scores, len(text))
+        text += chunk.text
+    told = choice["logprobs"]["token_logprobs"]
+    assert [score.logprob for score in scores[: len(told)]] == pytest.approx(told, abs=0.05)
+    ends = list(accumulate(map(len, choice["logprobs"]["tokens"])))
+    assert [score.end for score in scores[: len(told)]] == ends
+    ended = choice["finish_reason"] == "stop"
+    assert [score.end for score in scores[len(told) :]] == [len(text)] * ended
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def by_the_trainer(trainee: Trainee, asked: Sequence[Span], terms: Terms) -> lis
             heldout=[terms.sample(source, it.middle)],
             pieces=terms.tokenizer.pieces,
         )
-        losses.append(HeldOut(trainee, material, RECIPE).loss())
+        losses.append(HeldOut(trainee, material.heldout, material.pieces, RECIPE).loss())
     return losses
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tests.benchmarks.typing.figures import Figures, compare, quantile, waits
-from tests.benchmarks.typing.replay import Keystroke, Replayed
+from tests.benchmarks.typing.notes import Keystroke, Replayed
 from tests.benchmarks.typing.rows import ROWS, parse
 from tests.benchmarks.typing.suggester import Usage
 
@@ -35,8 +35,8 @@ def test_a_ratio_is_of_keys_that_both_rows_have():
     other = Replayed("t", "other", [key(at, at, 0.2, line=at) for at in range(6)], usage=Usage(4.0))
     figures = [Figures.of(row, [one, other]) for row in ("one", "other")]
     found = {ratio.name: ratio for ratio in compare(*figures, figures)}
-    assert found["time to right, right for both, p50"].n == 6
-    assert found["time to right, right for both, p50"].ratio == pytest.approx(0.5)
+    assert found["right at the same key, p50, ms"].n == 6
+    assert found["right at the same key, p50, ms"].ratio == pytest.approx(0.5)
     assert found["CPU seconds"].ratio == pytest.approx(0.5)
 
 

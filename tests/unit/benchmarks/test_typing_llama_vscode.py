@@ -4,24 +4,25 @@ from random import Random
 
 import pytest
 
-from tests.benchmarks.typing import llama_vscode, ring
-from tests.benchmarks.typing.llama_vscode import LlamaVscode, Window
+from tests.benchmarks.typing import infill_text, ring
+from tests.benchmarks.typing.infill_text import Window
+from tests.benchmarks.typing.llama_vscode import LlamaVscode
 from tests.benchmarks.typing.suggester import Document
 
 TEXT = "def f():\n    x = 1\n    y = 2\n\n    return x\n"
 
 
-def place(cursor: int, text: str = TEXT) -> llama_vscode._Place:
-    return llama_vscode._place(Document("a.py", text), cursor)
+def place(cursor: int, text: str = TEXT) -> infill_text.Place:
+    return infill_text.place_of(Document("a.py", text), cursor)
 
 
 def test_a_window_is_lines_above_the_rest_and_lines_below_and_this_line_so_far():
-    window = llama_vscode._window(place(TEXT.index(" = 2")))
+    window = infill_text.window_of(place(TEXT.index(" = 2")))
     assert window == Window("def f():\n    x = 1\n", " = 2\n\n    return x\n\n", "    y", 4)
 
 
 def test_indentation_alone_is_no_prompt():
-    window = llama_vscode._window(place(TEXT.index("y = 2")))
+    window = infill_text.window_of(place(TEXT.index("y = 2")))
     assert (window.prompt, window.suffix.split("\n")[0]) == ("", "y = 2")
 
 
@@ -47,18 +48,18 @@ def test_an_answer_to_less_of_the_line_serves_if_it_was_typed_along():
 def test_what_only_repeats_what_stands_there_is_discarded(lines, discarded):
     text = TEXT.replace("    y = 2\n", "    \n    y = 2\n")
     here = place(text.index("    \n") + 4, text)
-    assert llama_vscode._is_discarded(lines, here) is discarded
+    assert infill_text.is_discarded(lines, here) is discarded
 
 
 def test_in_the_middle_of_a_line_one_line_is_left_without_what_follows():
-    assert llama_vscode._shortened(["a)", "b"], ")") == "a"
-    assert llama_vscode._shortened(["a", "b"], ")") == "a"
-    assert llama_vscode._shortened(["a", "b"], "") == "a\nb"
+    assert infill_text.shortened(["a)", "b"], ")") == "a"
+    assert infill_text.shortened(["a", "b"], ")") == "a"
+    assert infill_text.shortened(["a", "b"], "") == "a\nb"
 
 
 def test_spaces_that_stand_there_already_are_taken_off():
-    assert llama_vscode._without_spaces("        x", 4) == "    x"
-    assert llama_vscode._without_spaces("    x", 0) == "    x"
+    assert infill_text.without_spaces("        x", 4) == "    x"
+    assert infill_text.without_spaces("    x", 0) == "    x"
 
 
 def test_a_chunk_around_the_cursor_waits_until_nobody_asks():

@@ -53,7 +53,7 @@ async def test_any_other_request_comes_first(shown):
     engine, provider = shown
     engine.blocked.clear()
     await looked_ahead(engine)
-    other = ask(provider, engine, "z = ‸\n", uri="file:///b.py")
+    other = ask(provider, engine, "z = 0‸\n", uri="file:///b.py")
     await settle()
     assert engine.open_streams == 1
     engine.blocked.set()

@@ -37,6 +37,18 @@ def test_a_block_has_at_most_max_lines():
     assert text[:end] == "\n    a()\n    b()"
 
 
+def test_below_a_whole_line_a_block_is_what_stands_beside_it():
+    text = "\n    b = 2\n\n    c = 3\nd = 4"
+    end = end_of(Extent.BLOCK, "def f():\n    a = 1", text, 20)
+    assert text[:end] == "\n    b = 2\n\n    c = 3"
+    dedented = "\n\n    return b\n\ndef g():"
+    start = "def f():\n    if a:\n        return a"
+    assert dedented[: end_of(Extent.BLOCK, start, dedented, 20)] == "\n\n    return b"
+    assert end_of(Extent.BLOCK, "def f():", "\n\n\ndef g():\n", 20) == 0
+    closed = "\n}\nfunction g() {"
+    assert closed[: end_of(Extent.BLOCK, "function f() {", closed, 20)] == "\n}"
+
+
 def test_two_blank_lines_end_a_block():
     text = "a = 1\n\n\nb = 2"
     assert end_of(Extent.BLOCK, "", text, 20) == len("a = 1")

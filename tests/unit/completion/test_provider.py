@@ -1,6 +1,8 @@
 import asyncio
 import dataclasses
 
+import pytest
+
 from lsp_server.completion.engine import EngineInfo
 from lsp_server.completion.provider import CompletionProvider, ProviderOptions, Query
 from lsp_server.completion.reasons import Reason
@@ -61,6 +63,42 @@ async def test_that_there_is_nothing_to_say_is_remembered():
     reasons = [(await provider.complete(query("x = ‸\n"), engine)).reason for _ in range(2)]
     assert reasons == [Reason.EMPTY, Reason.EMPTY]
     assert len(engine.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({}, Reason.UNSURE),
+        ({"automatic": False}, Reason.SHOWN),  # who asks by hand sees what there is
+        ({"adapter": "mine"}, Reason.UNSURE),
+        ({"adapter": "mine", "least": -5.0}, Reason.SHOWN),
+        ({"least": -5.0}, Reason.UNSURE),  # what was measured for an adapter that does not answer
+    ],
+)
+async def test_an_answer_that_the_model_thought_unlikely_is_not_shown(asked, reason):
+    info = dataclasses.replace(QWEN_INFO, least_confidence=-0.5)
+    engine = FakeEngine("value\n", info=info, token_logprob=-1.0)
+    least = asked.pop("least", None)
+    wanted = dataclasses.replace(query("x = ‸\n", **asked), least_confidence=least)
+    completion = await CompletionProvider().complete(wanted, engine)
+    assert completion.reason is reason
+    if reason is Reason.UNSURE:
+        assert completion.trace.steps[-1] == "cut unsure lines: nothing is left"
+
+
+async def test_an_unlikely_answer_is_shown_once_enough_of_it_is_typed():
+    info = dataclasses.replace(QWEN_INFO, least_confidence=-3.0)
+    engine = FakeEngine("value + 1\n", info=info, token_logprob=-1.0)  # four pieces
+    provider = CompletionProvider()
+    seen = []
+    for document in ("x = ‸\n", "x = v‸\n", "x = value‸\n", "x = value +‸\n"):
+        completion = await provider.complete(query(document), engine)
+        seen.append((completion.text, completion.reason))
+    unsure = ("", Reason.UNSURE)
+    assert seen == [unsure, unsure, (" + 1", Reason.CACHE), (" 1", Reason.CACHE)]
+    assert len(engine.requests) == 1
+    by_hand = await provider.complete(query("x = ‸\n", automatic=False), engine)
+    assert (by_hand.text, by_hand.reason) == ("value + 1", Reason.SHOWN)
 
 
 async def test_another_adapter_is_asked_anew():
@@ -212,6 +250,9 @@ class FakeIndex:
 
     def __init__(self):
         self.asked = 0
+
+    def version(self):
+        return 1
 
     def places(self, names, exclude):
         self.asked += 1

@@ -20,8 +20,9 @@ def test_zero_temperature_is_greedy_and_reports_the_models_own_probability() -> 
 
 
 def test_only_allowed_tokens_are_drawn() -> None:
-    token, _ = Sampler(Sampling(temperature=0)).draw(LOGITS, np.array([0, 3]))
+    token, logprob = Sampler(Sampling(temperature=0)).draw(LOGITS, np.array([0, 3]))
     assert token == 3
+    assert logprob == pytest.approx(np.log(0.6), abs=1e-5)  # of what could be drawn at all
 
 
 def test_equal_seeds_draw_equal_tokens_and_others_do_not() -> None:

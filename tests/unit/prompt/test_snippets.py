@@ -271,3 +271,23 @@ def test_real_repositories_give_snippets_within_the_budget():
             lines = {line for part in parts for line in part.split("\n")}
             assert lines <= set((before + "\n" + after).split("\n"))
         assert sum(map(bool, found)) > len(found) // 2
+
+
+@pytest.mark.parametrize("suffix", [0, 24, 400])
+def test_the_documents_own_windows_are_told_by_their_lines_and_lie_outside_of_the_prompt(
+    index, suffix
+):
+    text = "\n\n\n".join(
+        f"def book_{n}(ledger, amount):\n    ledger.add_entry(amount)\n    ledger.close_{n}()"
+        for n in range(40)
+    )
+    lines = text.split("\n")
+    for at in range(0, len(text), 97):
+        source = Source(text[:at], text[at:], "app.py", "repo")
+        shown = window(source.before, source.after, Budget(64, suffix, 16), count)
+        first = text.count("\n", 0, at - len(shown.prefix))
+        last = text.count("\n", 0, at + len(shown.suffix))
+        for one in candidates_for(source, index, shown):
+            if one.path == "app.py":
+                assert one.whole == "\n".join(lines[one.first : one.last + 1]).strip("\n")
+                assert one.last <= first or one.first >= last

@@ -255,6 +255,9 @@ class FakeAdapters:
     def scale_of(self, root):
         return 1.0
 
+    def least_confidence(self, root):
+        return None
+
     def lost(self, root, engine):
         self.forgotten.append(root)
 

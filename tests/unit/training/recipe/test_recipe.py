@@ -113,7 +113,8 @@ def test_it_stops_when_it_gets_no_better_and_keeps_the_best_weights() -> None:
     assert len(losses) == best + 3
     assert run.progress.step < 100
     batches = list(trainee.cut(UNSEEN, 96, prompt_weight=0.0))
-    total, count = trainee.measured(batches).tolist()
+    with trainee.at(RECIPE.strength):
+        total, count = trainee.measured(batches).sum(0).tolist()
     assert total / count == pytest.approx(run.progress.best, rel=1e-6)
 
 

@@ -22,7 +22,7 @@ from tests.tiny_trainee import RECIPE, tiny_base, tiny_material, tiny_samples, t
 from training.data.samples import Sample
 from training.recipe.fused import fuse
 from training.recipe.heldout import HeldOut
-from training.recipe.recipe import Remembered, losses_at
+from training.recipe.recipe import general_at, losses_at
 from training.recipe.trainee import Trainee, reset, with_adapter
 
 SAMPLES = tiny_samples()
@@ -53,7 +53,9 @@ def test_padding_changes_no_loss() -> None:
     trainee = tiny_trainee()
     together, alone = (answer_losses(trainee, SAMPLES, most) for most in (1_000, 1))
     assert together == pytest.approx(alone, abs=1e-5)
-    total, count = trainee.measured(list(trainee.cut(SAMPLES, 96, prompt_weight=0.0))).tolist()
+    measured = trainee.measured(list(trainee.cut(SAMPLES, 96, prompt_weight=0.0)))
+    assert measured[:, 1].tolist() == [6.0] * len(SAMPLES)
+    total, count = measured.sum(0).tolist()
     assert count == len(alone) == 6 * len(SAMPLES)
     assert total == pytest.approx(sum(alone), rel=1e-5)
 
@@ -79,7 +81,7 @@ def test_what_repeats_text_is_measured_among_what_healing_chooses_from() -> None
             owed = owed[2:]
     material = replace(tiny_material(heldout=samples), pieces=pieces)
     config = msgspec.structs.replace(RECIPE, micro_tokens=64)
-    found = HeldOut(Trainee(model), material, config).loss()
+    found = HeldOut(Trainee(model), material.heldout, material.pieces, config).loss()
     assert found == pytest.approx(total / (6 * len(samples)), rel=1e-4)
 
 
@@ -156,12 +158,12 @@ def test_general_code_counts_by_samples_as_the_gates_spans_do() -> None:
     trainee = tiny_trainee()
     trained(tiny_material(), trainee=trainee)
     before = scaling(trainee)
-    remembered = Remembered(trainee, replace(tiny_material(), general=uneven), RECIPE)
+    loss_at = general_at(trainee, replace(tiny_material(), general=uneven), RECIPE)
     base = Trainee(tiny_base())
     each = [answer_losses(base, [it], 96) for it in uneven]
     expected = sum(sum(it) / len(it) for it in each) / len(each)
-    assert remembered.loss_at(0.0) == pytest.approx(expected, rel=1e-4)
-    assert remembered.loss_at(1.0) != pytest.approx(expected, rel=1e-3)
+    assert loss_at(0.0) == pytest.approx(expected, rel=1e-4)
+    assert loss_at(1.0) != pytest.approx(expected, rel=1e-3)
     assert scaling(trainee) == before
 
 

@@ -1,0 +1,64 @@
+"""Whether Python could read on after an answer; the parser is the interpreter's own. Pure."""
+
+import ast
+import re
+import warnings
+from dataclasses import replace
+
+from ..brackets import open_quote
+from ..extent import only_closers
+from ..reasons import Reason
+from .draft import Draft
+
+LONGEST = 12_000
+"""Characters that are parsed at most: about 300 lines, some 3 ms."""
+_INCOMPLETE = 0x4000  # codeop.PyCF_ALLOW_INCOMPLETE_INPUT, which typeshed does not know
+_FLAGS = ast.PyCF_ONLY_AST | _INCOMPLETE
+_STATEMENT = re.compile(r"^(?!(?:else|elif|except|finally)\b)[A-Za-z_@]", re.MULTILINE)
+
+
+def drop_syntax_error(draft: Draft) -> Draft | Reason:
+    """Leave out lines from the first on that Python cannot read; nothing is left if that is the
+    answer's first.
+
+    Read is the statement at the margin above the cursor's line, with the line and the answer behind
+    it: what is still open there may be closed later. Nothing is said where text stands right of the
+    cursor (but what an editor closed by itself), nor where Python cannot read the statement without
+    the answer, as another version's.
+    """
+    rest = draft.rest[draft.replace :]
+    above = _statement_above(draft)
+    if not draft.is_python or not draft.finished or not only_closers(rest) or above is None:
+        return draft
+    if rest and open_quote(draft.line):
+        return draft
+    lines = draft.text.split("\n")
+    for count in range(len(lines), 0, -1):
+        kept = "\n".join(lines[:count])
+        closed = rest if count == len(lines) else ""
+        # `if f(‸)` may get its colon later.
+        if kept.strip() and _is_readable(above + draft.line + kept + closed, open_end=bool(closed)):
+            return draft if count == len(lines) else replace(draft, text=kept)
+    return Reason.SYNTAX if _is_readable(above) else draft
+
+
+def _statement_above(draft: Draft) -> str | None:
+    """The last statement that begins at the margin above the cursor's line; None if it is long."""
+    end = len(draft.before) - len(draft.line)
+    start = 0
+    for match in _STATEMENT.finditer(draft.before, max(0, end - LONGEST), end):
+        start = match.start()
+    return draft.before[start:end] if end - start <= LONGEST else None
+
+
+def _is_readable(source: str, *, open_end: bool = False) -> bool:
+    """Whether source is Python or its beginning; with ``open_end`` a colon may still come."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(source + "\n", "<answer>", "exec", _FLAGS, dont_inherit=True)
+        except SyntaxError as error:
+            return error.msg == "incomplete input" or (open_end and error.msg == "expected ':'")
+        except (ValueError, RecursionError, MemoryError):
+            return True
+    return True
