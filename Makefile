@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: bench-keystrokes demo test test-story check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-latency bench-quant bench-adapt bench-train bench-watch bench-filters bench-switch bench-yield clean help
+.PHONY: demo test test-story check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-latency bench-keystrokes bench-filters bench-index bench-quant bench-adapt bench-train bench-watch bench-switch bench-yield clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,6 +32,9 @@ demo-train: $(VENV)/.serve  ## learn this repository for a moment and show how t
 		{ echo "demo-train needs what training needs: run make train-setup first"; exit 1; }
 	@echo "An adapter that is not promoted is no error here: a short run seldom wins for certain."
 	$(BIN)/tenon train . --time-budget 90 --gate-seconds 150 || [ $$? -eq 3 ]
+
+bench-index: $(VENV)/.dev  ## a repository's index: made, asked, kept fresh; 1M lines
+	$(BIN)/python -m tests.benchmarks.indexing
 
 bench-serve: $(VENV)/.dev  ## measure the serving path; docs/benchmarks.md says how to read it
 	$(BIN)/python -m tests.benchmarks.serve

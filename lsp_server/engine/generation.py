@@ -195,6 +195,9 @@ class Generation:
                     logprob = float(logits[token]) - log_sum_exp(logits[among])
                     scores.append(self._score(logits, token, logprob))
             timings.prompt_ms = 1000 * (time.perf_counter() - started)
+            if len(sequence.tokens) < len(tokens):
+                # Whoever closes the request now shall know what it has cost.
+                self._emit(Delta("", replace(timings, prompt_n=len(sequence.tokens) - kept)))
             yield
 
     def _decode(self, context: Context, sequence: Sequence) -> Iterator[None]:

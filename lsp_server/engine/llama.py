@@ -267,6 +267,7 @@ class Context:
         self._is_laid_out = False  # for the adapters in use
         self.chunk = chunk
         self.sequences = sequences
+        self.threads = threads
         self.cuts_freely = not (
             llama_cpp.llama_model_is_recurrent(model.handle)
             or llama_cpp.llama_model_is_hybrid(model.handle)

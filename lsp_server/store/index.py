@@ -32,6 +32,8 @@ RACY_NS = 2_000_000_000
 """A file that changed so shortly before it was read may change again and look the same."""
 MOST_MATCHES = 6_000
 """Windows that a search may have to weigh: the rarest terms come first, and the rest stay out."""
+MOST_COUNTS = 10_000
+"""Terms of which it is kept how many windows have them."""
 _MOST_TERMS = 48
 _COMMON_SHARE = 4
 """A term that is in more than one window of so many says nothing."""
@@ -71,6 +73,8 @@ class RepositoryIndex:
     def __init__(self, file: IndexFile) -> None:
         self._file = file
         self._lines: LRUCache[tuple[str, int], list[str]] = LRUCache(maxsize=128)
+        self._counts: dict[str, int] = {}
+        self._windows, self._counted = 0, -1
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -273,14 +277,26 @@ class RepositoryIndex:
         return chosen
 
     def _windows_with(self, terms: Collection[str]) -> tuple[int, dict[str, int]]:
-        """How many windows there are, and how many hold each term; terms that none has are out."""
-        marks = ",".join("?" * len(terms))
-        rows = self._file.query(
-            f"SELECT term, doc FROM vocabulary WHERE term IN ({marks})",  # noqa: S608 - marks
-            sorted(terms),
-        )
-        total = self._file.query("SELECT count(*) FROM windows", ())
-        return (total[0][0] if total else 0), dict(rows)
+        """How many windows there are, and how many hold each term; terms that none has are out.
+
+        Counts are kept while nothing changes: one query asks for the same terms twice, and the
+        next one for most of them again.
+        """
+        version = self.version()
+        if version != self._counted or len(self._counts) > MOST_COUNTS:
+            total = self._file.query("SELECT count(*) FROM windows", ())
+            self._windows = total[0][0] if total else 0
+            self._counts, self._counted = {}, version
+        counts = self._counts  # another thread may begin anew meanwhile
+        unknown = sorted(term for term in terms if term not in counts)
+        if unknown:
+            marks = ",".join("?" * len(unknown))
+            rows = self._file.query(
+                f"SELECT term, doc FROM vocabulary WHERE term IN ({marks})",  # noqa: S608 - marks
+                unknown,
+            )
+            counts.update(dict.fromkeys(unknown, 0) | dict(rows))
+        return self._windows, {term: counts[term] for term in terms if counts[term]}
 
     def contents(self) -> Contents:
         """Counts, for people."""

@@ -300,3 +300,17 @@ def test_a_process_that_is_killed_leaves_a_whole_index(tmp_path, root):
         index.refresh(root, Rules())
         fresh.refresh(root, Rules())
     assert everything(path) == everything(tmp_path / "new")
+
+
+def test_what_is_known_of_terms_follows_the_index():
+    first = RepositoryFile("a.py", "python", "def seek_chunk():\n    pass\n", "1", 0.0)
+    with RepositoryIndex.of_files([first]) as index:
+        version, rare = index.version(), index.rarity(["seek_chunk", "nowhere"])
+        assert index.rarity(["seek_chunk", "nowhere"]) == rare
+        assert index.version() == version
+        for number in range(9):
+            text = f"def seek_chunk():\n    other_{number}()\n"
+            index.replace_file(RepositoryFile(f"b{number}.py", "python", text, str(number), 0.0))
+        assert index.version() != version
+        assert index.rarity(["seek_chunk"])["seek_chunk"] < rare["seek_chunk"]
+        assert len(index.search(["seek_chunk"], "", 20)) == 10

@@ -1,0 +1,124 @@
+"""``make bench-index``: how fast a repository's index is made, asked and kept fresh.
+
+The repository is Python's own standard library, repeated until it has enough lines, each copy with
+names of its own. CPU seconds say more than the clock on a machine that others use too.
+"""
+
+import argparse
+import os
+import re
+import statistics
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from lsp_server.prompt.assemble import Source
+from lsp_server.prompt.query import Query
+from lsp_server.prompt.recall import Recall
+from lsp_server.prompt.window import Budget, window
+from lsp_server.store.files import RepositoryFile
+from lsp_server.store.index import RepositoryIndex
+from lsp_server.store.rules import Rules
+
+PLACES, SAVES = 200, 20
+BUDGET = Budget(prefix=640, suffix=160, output=64, snippets=256)
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    """The standard library's modules, without its tests and packages that were installed."""
+    root = Path(sysconfig.get_path("stdlib"))
+    for path in sorted(root.rglob("*.py")):
+        relative = path.relative_to(root)
+        if not {"site-packages", "test", "tests", "idlelib"} & set(relative.parts):
+            yield relative.as_posix(), path.read_text("utf-8", "replace")
+
+
+def write(root: Path, lines: int) -> int:
+    """Write copies until there are so many lines; returns how many there are."""
+    written, copy = 0, 0
+    modules = list(sources())
+    while written < lines:
+        for name, text in modules:
+            own = re.sub(r"\b(_?[a-z]+_[a-z_]+)\b", rf"\1_{copy}", text) if copy else text
+            path = root / f"copy_{copy}" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(own, "utf-8")
+            written += own.count("\n")
+            if written >= lines:
+                break
+        copy += 1
+    return written
+
+
+def milliseconds(call: Callable[[], object]) -> float:
+    """How long a call takes by the clock."""
+    started = time.perf_counter()
+    call()
+    return 1000 * (time.perf_counter() - started)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    arguments = parser.parse_args()
+    table = Table("", "unit", "p50", "p95")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "repository"
+        lines = write(root, arguments.lines)
+        rules = Rules.of(root)
+        process = psutil.Process()
+        with RepositoryIndex.open(Path(folder) / "index.sqlite") as index:
+            cpu, started = time.process_time(), time.perf_counter()
+            index.refresh(root, rules)
+            table.add_row(f"made, {lines:,} lines", "s", f"{time.perf_counter() - started:.1f}", "")
+            table.add_row("", "s of CPU", f"{time.process_time() - cpu:.1f}", "")
+            table.add_row("memory", "MiB", f"{process.memory_info().rss / 2**20:.0f}", "")
+            size = sum(path.stat().st_size for path in Path(folder).glob("index.sqlite*"))
+            table.add_row("file", "MiB", f"{size / 2**20:.0f}", "")
+            nothing = milliseconds(lambda: index.refresh(root, rules))
+            table.add_row("refreshed, nothing changed", "ms", f"{nothing:.0f}", "")
+            rows = {
+                "looked up": [],
+                "": [],
+                "looked up again on the same line": [],
+                "one file taken in anew": [],
+            }
+            random, paths = Random(1), sorted(root.rglob("*.py"))
+            reading = RepositoryIndex.reading(Path(folder) / "index.sqlite")
+            for path in random.choices(paths, k=PLACES):
+                text = path.read_text("utf-8")
+                at = random.randrange(len(text) + 1)
+                source = Source(text[:at], text[at:], path.relative_to(root).as_posix(), "r")
+                shown = window(source.before, source.after, BUDGET, lambda some: [8] * len(some))
+                recall = Recall()
+                for row in ("looked up", "looked up again on the same line"):
+                    rows[row].append(
+                        milliseconds(lambda: recall.candidates(source, reading, shown))  # noqa: B023
+                    )
+                rows[""].append(milliseconds(lambda: Query.of(source)))  # noqa: B023
+            for path in random.choices(paths, k=SAVES):
+                text = path.read_text("utf-8") + "\nsaved = 1\n"
+                name = path.relative_to(root).as_posix()
+                file = RepositoryFile(name, "python", text, str(len(text)), 0.0)
+                rows["one file taken in anew"].append(
+                    milliseconds(lambda: index.replace_file(file))  # noqa: B023
+                )
+        for name, times in rows.items():
+            ordered = sorted(times)
+            late = ordered[round(0.95 * (len(ordered) - 1))]
+            label = name or "of which reading the document"
+            table.add_row(label, "ms", f"{statistics.median(ordered):.1f}", f"{late:.1f}")
+    console = Console()
+    console.print(table)
+    console.print(f"load {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()
