@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-story check vscode check-vscode test-vscode train-setup demo-train bench-index bench-serve bench-latency bench-quant bench-adapt bench-train bench-watch bench-filters bench-switch bench-yield clean help
+.PHONY: demo test test-story check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-latency bench-keystrokes bench-filters bench-index bench-quant bench-adapt bench-train bench-watch bench-switch bench-yield clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -61,6 +61,9 @@ bench-switch: $(VENV)/.dev  ## switching between adapters in a running engine: t
 
 bench-yield: $(VENV)/.dev  ## completions while a training goes on, beside idle ones (15 minutes)
 	$(BIN)/python -m tests.benchmarks.yielding
+
+bench-keystrokes: $(VENV)/.dev  ## what each mechanism between two keystrokes buys, in virtual time (1 minute)
+	$(BIN)/python -m tests.benchmarks.keystrokes
 
 bench-train: $(VENV)/.dev  ## tokens/s and memory beside transformers and PEFT (GPU)
 	$(BIN)/python -m tests.benchmarks.training_speed --json training-speed.json

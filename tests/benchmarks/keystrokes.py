@@ -6,7 +6,7 @@ file, reads and writes at given speeds, one job at a time, and gives a job up be
 Its model knows what will be typed, up to the next word that is hard; which words are, is drawn once
 per place, so that asking again says the same.
 
-    python -m tests.benchmarks.keystrokes --data FOLDER [--traces 8] [--read 200] [--write 55]
+    python -m tests.benchmarks.keystrokes --data FOLDER [--traces 12] [--read 200] [--write 55]
 """
 
 import argparse
@@ -96,7 +96,7 @@ class SimulatedEngine:
         for written, piece in enumerate(self._answer(prefix)):
             await self._compute(1, self.served.decode_speed, key, self._kept[key] + piece)
             last = written + 1 >= request.max_tokens
-            yield Chunk(piece, tokens=1, finish_reason="length" if last else None)
+            yield Chunk(piece, finish_reason="length" if last else None)
             if last or any(stop in piece for stop in request.stop):
                 return
         yield Chunk("", finish_reason="stop")
@@ -312,7 +312,7 @@ def main() -> None:
     """Print one row per mechanism that is left out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--traces", type=int, default=8)
+    parser.add_argument("--traces", type=int, default=12)
     parser.add_argument("--read", type=float, default=200.0, help="tokens per second")
     parser.add_argument("--write", type=float, default=55.0, help="tokens per second")
     parser.add_argument("--busy", type=float, default=1.0, help="so much slower than it believes")

@@ -66,7 +66,7 @@ async def small_engine(home: StorePaths, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(questions, "VALIDATION_SPANS", 4)
     monkeypatch.setattr(preparation, "GENERAL_CHOOSING", 4)
     monkeypatch.setattr(questions, "SPANS_PER_KIND", 12)
-    await find_or_start(home, EngineOptions(context=512))
+    await find_or_start(home, EngineOptions(context=512, threads=1))
 
 
 def registry(home: StorePaths, project: Repository) -> AdapterRegistry:
@@ -123,7 +123,7 @@ def test_what_is_promoted_serves(home, project, monkeypatch):
         return msgspec.structs.replace(report, verdict="promoted")
 
     monkeypatch.setattr(run_module, "judge", lenient)
-    outcome = TrainingRun(project.root, home, CONFIG, gate_seconds=10).execute()
+    outcome = TrainingRun(project.root, home, CONFIG, gate_seconds=60).execute()
     assert outcome.report.sweep is not None
     events = list(Run(outcome.run).read_events())
     assert {event["kind"] for event in events} == {

@@ -74,7 +74,7 @@ class Stage:
         """A run's exit status and what it said; it is killed at the first event that is meant."""
         command = [
             sys.executable, "-m", "tests.dying_runs", point, self.root, "--config", self.config,
-            "--gate-seconds", "2", "--events",
+            "--gate-seconds", "60", "--events",
         ]  # fmt: skip
         environment = {**os.environ, "TENON_HOME": str(self.home.root), "OMP_NUM_THREADS": "1"}
         events: list[Event] = []

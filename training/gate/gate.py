@@ -140,10 +140,14 @@ def _certainty(arm: ArmFigures) -> tuple[float, float]:
     return (-np.inf if arm.lower is None else arm.lower, arm.gain)
 
 
-def decide(sweep: Sweep | None, answers: PairedAnswers | None, limits: Limits) -> GateReport:
-    """The verdict. ``answers`` are asked for only if :attr:`Sweep.won`."""
+def decide(
+    sweep: Sweep | None, answers: PairedAnswers | None, limits: Limits, planned: int = 0
+) -> GateReport:
+    """The verdict. ``answers`` are asked for only if :attr:`Sweep.won`; ``planned`` is how many
+    spans of newer code there were, for where there is no sweep to say so.
+    """
     if sweep is None or not sweep.enough:
-        return _report("undecided", [_too_few(sweep, limits)], sweep)
+        return _report("undecided", [_too_few(sweep, limits, planned)], sweep)
     figures = _figures(sweep)
     if sweep.chosen.lower is None or sweep.chosen.lower <= 0:
         reason = "no certain gain" if sweep.chosen.gain > 0 else "no gain"
@@ -240,9 +244,9 @@ def _failure(guard: Guard) -> str:
     )
 
 
-def _too_few(sweep: Sweep | None, limits: Limits) -> str:
+def _too_few(sweep: Sweep | None, limits: Limits, planned: int) -> str:
     spans, files = (sweep.spans, sweep.files) if sweep else (0, 0)
-    planned = sweep.planned if sweep else 0
+    planned = sweep.planned if sweep else planned
     cut = planned > spans and planned >= limits.spans
     remedy = "give the gate more time" if cut else "train again when there is more newer code"
     return (

@@ -84,7 +84,7 @@ async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) 
             planned=len(newer),
         )
         if sweep is None or not sweep.won:
-            return decide(sweep, None, trial.limits)
+            return decide(sweep, None, trial.limits, planned=len(newer))
         pair = (sweep.baseline, arm_name(sweep.scale))
         answers = await generate(
             engine,

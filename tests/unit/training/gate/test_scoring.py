@@ -267,6 +267,14 @@ async def test_a_trial_within_its_time():
     assert engine.loaded == {}
 
 
+async def test_time_in_which_nothing_could_be_asked_is_no_want_of_code():
+    engine = ScoringEngine()
+    report = await judge(engine, trial(within=TimeBudget(0.5, clock_of(engine))))
+    assert report.verdict == "undecided"
+    assert report.reasons[0].startswith("0 spans of newer code in 0 files are too few")
+    assert report.reasons[0].endswith("give the gate more time")
+
+
 async def test_nothing_to_judge_by():
     report = await judge(ScoringEngine(), trial(newer=(), general=()))
     assert report.verdict == "undecided"
