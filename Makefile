@@ -15,7 +15,7 @@ demo: $(VENV)/.serve  ## complete in real files with the starter model
 test: $(VENV)/.dev  ## every test, with the real model behind the real engine
 	$(BIN)/python -m pytest
 
-test-story: $(VENV)/.dev  ## from a save to an adapter that serves, twice, over LSP (10 minutes, an idle machine)
+test-story: $(VENV)/.dev  ## from a save to an adapter that serves, twice, over LSP (8 minutes, an idle machine)
 	TENON_STORY=1 $(BIN)/python -m pytest tests/e2e/test_story.py
 
 check: $(VENV)/.dev  ## style, types, layers
@@ -39,7 +39,7 @@ bench-index: $(VENV)/.dev  ## a repository's index: made, asked, kept fresh; 1M 
 bench-serve: $(VENV)/.dev  ## measure the serving path; docs/benchmarks.md says how to read it
 	$(BIN)/python -m tests.benchmarks.serve
 
-bench-latency: $(VENV)/.dev  ## typing, beside llama.cpp's own server: make bench-latency ARGS="--traces 2" (10 minutes, an idle machine)
+bench-latency: $(VENV)/.dev  ## typing, beside llama.cpp's own server: make bench-latency ARGS="--traces 2" (8 minutes, an idle machine)
 	$(BIN)/python -m tests.benchmarks.typing $(ARGS)
 
 bench-quant: $(VENV)/.dev  ## what the starter's layers cost in each type: size, reading, writing
