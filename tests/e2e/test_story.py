@@ -34,7 +34,7 @@ on_battery = true
 time_budget = {training}
 gate_seconds = {gate}
 """
-ENOUGH = {"training": 45, "gate": 90}
+ENOUGH = {"training": 60, "gate": 120}
 """Seconds, on two free cores."""
 BUSY = {"training": 240, "gate": 480}
 """Where others take the cores, and the gate has not come to a verdict."""
