@@ -15,12 +15,10 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
-from llama_cpp._ggml import libggml
 from numpy.typing import NDArray
 
 from ..errors import CorruptModelError, EngineError
 from .cutting import parts
-from .repacking import leave_amx_out
 from .threads import ThreadChoice
 
 Logits = NDArray[np.float32]
@@ -50,7 +48,7 @@ class Backend:
     def repacking_is_safe(self) -> bool:
         """Whether weights may be repacked: not for AMX, whose kernels end the process."""
         has_amx = b"AMX_INT8 = 1" in llama_cpp.llama_print_system_info()
-        return not has_amx or leave_amx_out(libggml)
+        return not has_amx
 
 
 class Model:
