@@ -24,7 +24,7 @@ def drop_syntax_error(draft: Draft) -> Draft | Reason:
     Read is the statement at the margin above the cursor's line, with the line and the answer behind
     it: what is still open there may be closed later. Nothing is said where text stands right of the
     cursor (but what an editor closed by itself), nor where Python cannot read the statement without
-    the answer, as another version's.
+    the answer, as another version's or one whose last line stands at a wrong margin.
     """
     rest = draft.rest[draft.replace :]
     above = _statement_above(draft)
@@ -39,7 +39,8 @@ def drop_syntax_error(draft: Draft) -> Draft | Reason:
         # `if f(‸)` may get its colon later.
         if kept.strip() and _is_readable(above + draft.line + kept + closed, open_end=bool(closed)):
             return draft if count == len(lines) else replace(draft, text=kept)
-    return Reason.SYNTAX if _is_readable(above) else draft
+    margin = draft.line[: len(draft.line) - len(draft.line.lstrip())]
+    return Reason.SYNTAX if _is_readable(above) and _may_stand(above, margin) else draft
 
 
 def _statement_above(draft: Draft) -> str | None:
@@ -49,6 +50,17 @@ def _statement_above(draft: Draft) -> str | None:
     for match in _STATEMENT.finditer(draft.before, max(0, end - LONGEST), end):
         start = match.start()
     return draft.before[start:end] if end - start <= LONGEST else None
+
+
+def _may_stand(above: str, margin: str) -> bool:
+    """Whether a line may begin at that margin."""
+    try:
+        compile(f"{above}{margin}pass\n", "<answer>", "exec", _FLAGS, dont_inherit=True)
+    except IndentationError:
+        return False
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    return True
 
 
 def _is_readable(source: str, *, open_end: bool = False) -> bool:
