@@ -78,7 +78,7 @@ test-vscode: vscode $(VENV)/.dev  ## the extension in VS Code's real workbench; 
 	extension/e2e/run.sh
 
 extension/node_modules/.package-lock.json: extension/package-lock.json
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' || \
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || \
 		{ echo "the extension needs Node 20 or newer to be built"; exit 1; }
 	cd extension && npm ci --no-audit --no-fund
 
