@@ -7,7 +7,8 @@ enough to tell an answer's own brackets from the ones that the editor has alread
 from collections.abc import Iterator
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
-OPENERS = frozenset(_PAIRS.values())
+CLOSER_OF = {opener: closer for closer, opener in _PAIRS.items()}
+OPENERS = frozenset(CLOSER_OF)
 CLOSERS = frozenset(_PAIRS)
 QUOTES = frozenset("\"'`")
 

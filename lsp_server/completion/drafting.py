@@ -10,7 +10,7 @@ from ..prompt.recall import Recall
 from ..prompt.snippets import lines_of
 from ..prompt.window import Budget, lines_to_count, window
 from .budget import budget_for, steady
-from .confidence import Scored, placed
+from .confidence import placed
 from .engine import Chunk, CompletionEngine, EngineInfo, GenerationRequest
 from .extent import Extent, end_of
 from .filters.draft import Draft
@@ -142,15 +142,15 @@ class Drafting:
         trace: Trace,
         progress: Callable[[Draft], None],
     ) -> Draft:
-        start, cut_off, scores = time.perf_counter(), False, list[Scored]()
+        start, cut_off = time.perf_counter(), False
         async for chunk in stream:
             if "first_ms" not in trace.timings:
                 trace.since(start, "first_ms")
-            scores += placed(chunk.scores, len(trace.raw))
+            scores = (*draft.scores, *placed(chunk.scores, len(trace.raw)))
             trace.raw += chunk.text
             trace.timings.update(chunk.timings)
             cut_off = chunk.finish_reason == "length"
-            draft = replace(draft, text=trace.raw, scores=tuple(scores), finished=False)
+            draft = replace(draft, text=trace.raw, scores=scores, finished=False)
             progress(draft)
             if end_of(draft.extent, draft.before, draft.text, draft.max_lines) is not None:
                 break

@@ -11,7 +11,7 @@ from .cache import Place, Remembered, TypeThroughCache
 from .drafting import Drafting
 from .engine import CompletionEngine, EngineInfo
 from .extent import Extent, choose
-from .flight import Flight, Flights, Landed
+from .flight import Flight, Flights, Landed, Work
 from .idle import Idle
 from .near import Near
 from .query import Completion, ProviderOptions, Query
@@ -133,7 +133,7 @@ class CompletionProvider:
         wanted = None if query.automatic else extent
         info = await engine.info() if engine is not None else None
         self._model = info.model if info else self._model
-        place = Place(query.uri, self._model, query.adapter, query.scale)
+        place = _place(query, self._model)
         waited = not query.automatic
         while True:
             if found := self._cache.find(place, before, after, wanted):
@@ -171,19 +171,19 @@ class CompletionProvider:
         self, query: Query, engine: CompletionEngine, info: EngineInfo, extent: Extent
     ) -> Flight:
         self._idle.stop()
-        flight = self._flight(query, info, extent)
-        work = partial(self._drafting.draft, query, engine, info, flight.trace, extent=extent)
+        flight = _flight(query, info, extent)
+        work = self._writing(flight, query, engine, info)
         self._flights.begin(flight, work, partial(self._keep, flight.place))
         return flight
 
     async def _look_ahead(self, query: Query, engine: CompletionEngine) -> None:
         """Have the engine write what nobody has asked for yet; raises ``EngineError``."""
         info, extent = await engine.info(), self._extent(query)
-        flight = self._flight(query, info, extent)
+        flight = _flight(query, info, extent)
         before, after = query.source.before, query.source.after
         if _refusal(query) or self._cache.find(flight.place, before, after):
             return
-        work = partial(self._drafting.draft, query, engine, info, flight.trace, extent=extent)
+        work = self._writing(flight, query, engine, info)
         self._flights.begin_ahead(flight, work, partial(self._keep, flight.place))
 
     async def _warm(self, query: Query, engine: CompletionEngine) -> None:
@@ -193,9 +193,12 @@ class CompletionProvider:
         if not self._flights.any_wanted:
             await self._drafting.read(query, engine, await engine.info())
 
-    def _flight(self, query: Query, info: EngineInfo, extent: Extent) -> Flight:
-        place = Place(query.uri, info.model, query.adapter, query.scale)
-        return Flight(place, Near.of(query.source.before, query.source.after), extent, Trace())
+    def _writing(
+        self, flight: Flight, query: Query, engine: CompletionEngine, info: EngineInfo
+    ) -> Work:
+        return partial(
+            self._drafting.draft, query, engine, info, flight.trace, extent=flight.extent
+        )
 
     def _keep(self, place: Place, landed: Landed) -> None:
         """An answer is complete: it serves for as long as it fits."""
@@ -236,6 +239,15 @@ def _left(landed: Landed, before: str, after: str) -> Remembered | None:
     if landed.reason in {Reason.SHOWN, Reason.UNSURE}:
         return landed.answer.here(before, after)
     return _NOTHING
+
+
+def _place(query: Query, model: str) -> Place:
+    return Place(query.uri, model, query.adapter, query.scale)
+
+
+def _flight(query: Query, info: EngineInfo, extent: Extent) -> Flight:
+    near = Near.of(query.source.before, query.source.after)
+    return Flight(_place(query, info.model), near, extent, Trace())
 
 
 def _cursor(query: Query) -> tuple[str, int]:

@@ -7,7 +7,6 @@ from .lines import is_word, line_before, rest_of_line
 from .prose import is_prose
 from .reasons import Reason
 
-__all__ = ["is_word", "line_before", "refusal", "rest_of_line"]
 _GOES_ON = re.compile(
     r"\s*(?:[}\])]*\s*)?(?:async|await|case|catch|class|constexpr|def|do|elif|else|enum|except|export|"
     r"extern|fn|for|foreach|fun|func|function|get|if|impl|interface|lambda|loop|macro|match|module|"

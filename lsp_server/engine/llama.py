@@ -44,11 +44,14 @@ class Backend:
         """Whether this build can put layers on a GPU."""
         return bool(llama_cpp.llama_supports_gpu_offload())
 
-    @cached_property
+    @property
     def repacking_is_safe(self) -> bool:
-        """Whether weights may be repacked: not for AMX, whose kernels end the process."""
-        has_amx = b"AMX_INT8 = 1" in llama_cpp.llama_print_system_info()
-        return not has_amx
+        """False where llama.cpp would repack weights for AMX.
+
+        Its AMX kernels end the process with a segmentation fault on some machines (llama.cpp issue
+        20824, closed unfixed; seen with 0.3.36 on the machine that this was written on).
+        """
+        return b"AMX_INT8 = 1" not in llama_cpp.llama_print_system_info()
 
 
 class Model:
@@ -67,19 +70,15 @@ class Model:
         self.vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(handle))
 
     @classmethod
-    def load(
-        cls, backend: Backend, path: Path, *, gpu_layers: int = -1, repack: bool = True
-    ) -> "Model":
+    def load(cls, backend: Backend, path: Path, *, gpu_layers: int = -1) -> "Model":
         """Map a GGUF file; raises ``CorruptModelError`` if llama.cpp cannot read it.
 
         ``gpu_layers``: how many layers go to the GPU, -1 for all; without effect on a CPU build.
-        With ``repack``, weights are laid out anew for this CPU's widest products where that is
-        safe, which takes memory of its own instead of the file's mapped pages.
         """
         parameters = llama_cpp.llama_model_default_params()
         if backend.offloads:
             parameters.n_gpu_layers = 999 if gpu_layers < 0 else gpu_layers
-        parameters.use_extra_bufts = repack and backend.repacking_is_safe
+        parameters.use_extra_bufts = backend.repacking_is_safe
         handle = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
         if not handle:
             raise CorruptModelError(

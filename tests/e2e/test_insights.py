@@ -9,16 +9,9 @@ from lsprotocol import types
 from lsp_server import protocol
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
-from tests.editors import editor, end_engine, hostile_workspace, installed_home
+from tests.editors import editor, hostile_workspace
 
 DOCUMENT = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return a"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = installed_home(tmp_path_factory.mktemp("home"))
-    yield root
-    end_engine(root)
 
 
 @pytest.fixture
@@ -32,6 +25,19 @@ async def ask(session, method, params=None):
 
 def field(answer, name):
     return answer[name] if isinstance(answer, dict) else getattr(answer, name)
+
+
+async def accepted(session):
+    """Have a suggestion shown, and accept it; returns its document and itself."""
+    await session.ready()
+    uri = session.open(DOCUMENT)
+    [item] = await session.complete(uri, 5, 12, automatic=True)
+    [identifier] = item.command.arguments
+    event = {"id": identifier, "kind": "shown", "inferred": True}
+    session.client.protocol.notify(protocol.EVENT, event)
+    accept = types.ExecuteCommandParams(item.command.command, item.command.arguments)
+    assert await session.client.workspace_execute_command_async(accept) is True
+    return uri, item
 
 
 async def test_why_tells_what_was_sent(home, workspace):
@@ -54,22 +60,15 @@ async def test_why_tells_what_was_sent(home, workspace):
 async def test_what_became_of_a_suggestion_is_kept_without_its_text(home, workspace):
     paths = StorePaths(home)
     async with editor(home, workspace) as session:
-        await session.ready()
-        uri = session.open(DOCUMENT)
-        [item] = await session.complete(uri, 5, 12, automatic=True)
-        [identifier] = item.command.arguments
-        event = {"id": identifier, "kind": "shown", "inferred": True}
-        session.client.protocol.notify(protocol.EVENT, event)
+        _, item = await accepted(session)
         session.client.protocol.notify(protocol.EVENT, {"id": 7, "kind": "odd"})
-        accept = types.ExecuteCommandParams(item.command.command, item.command.arguments)
-        assert await session.client.workspace_execute_command_async(accept) is True
     with closing(sqlite3.connect(paths.feedback)) as connection:
         row = connection.execute(
             "SELECT repository, language, model, characters FROM suggestions WHERE id = ?",
-            (identifier,),
+            item.command.arguments,
         ).fetchone()
         events = connection.execute(
-            "SELECT kind, inferred FROM events WHERE suggestion = ?", (identifier,)
+            "SELECT kind, inferred FROM events WHERE suggestion = ?", item.command.arguments
         ).fetchall()
     folder = RepositoryStore.of(paths, workspace).folder.name
     assert row == (folder, "python", "tenon-starter", len(item.insert_text))
@@ -99,14 +98,7 @@ async def test_a_report_is_one_page(home, workspace):
 
 async def test_a_report_has_what_was_accepted_a_moment_ago(home, workspace):
     async with editor(home, workspace) as session:
-        await session.ready()
-        uri = session.open(DOCUMENT)
-        [item] = await session.complete(uri, 5, 12, automatic=True)
-        [identifier] = item.command.arguments
-        event = {"id": identifier, "kind": "shown", "inferred": True}
-        session.client.protocol.notify(protocol.EVENT, event)
-        accept = types.ExecuteCommandParams(item.command.command, item.command.arguments)
-        await session.client.workspace_execute_command_async(accept)
+        uri, _ = await accepted(session)
         html = field(await ask(session, protocol.REPORT, {"uri": uri}), "html")
         assert "nothing shown yet" not in html
 

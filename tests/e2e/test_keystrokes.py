@@ -6,16 +6,9 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from tests.editors import editor, end_engine, installed_home
+from tests.editors import editor
 
 FUNCTION = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return a"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = installed_home(tmp_path_factory.mktemp("home"))
-    yield root
-    end_engine(root)
 
 
 @pytest.fixture

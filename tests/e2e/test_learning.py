@@ -12,20 +12,13 @@ from lsp_server.store.catalogue import STARTER
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
-from tests.editors import editor, end_engine, installed_home
+from tests.editors import editor
 from tests.git_repositories import repository
 from tests.published import published
 from tests.train_extra import torch  # noqa: F401 - the watcher needs what training needs
 
 INVALID, FAILED = -32602, -32803
 FUNCTION = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return a"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = installed_home(tmp_path_factory.mktemp("learning"))
-    yield root
-    end_engine(root)
 
 
 @pytest.fixture

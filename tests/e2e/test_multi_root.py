@@ -2,22 +2,14 @@
 
 import asyncio
 
-import pytest
 from lsprotocol import types
 
-from tests.editors import editor, end_engine, installed_home
+from tests.editors import editor
 from tests.git_repositories import repository
 from tests.published import published
 from tests.train_extra import torch  # noqa: F401 - the watcher needs what training needs
 
 FUNCTION = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return a"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = installed_home(tmp_path_factory.mktemp("roots"))
-    yield root
-    end_engine(root)
 
 
 async def command(session, name, *arguments):

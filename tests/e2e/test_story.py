@@ -17,7 +17,7 @@ from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
 from lsp_server.store.runs import RunStore
 from lsp_server.store.trainer_state import read_trainer
-from tests.editors import editor, end_engine, installed_home
+from tests.editors import editor
 from tests.git_repositories import repository
 from tests.idiomatic import VERBS, idiomatic, module
 from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
@@ -47,13 +47,6 @@ pytestmark = [
         reason="two trainings and two gates: make test-story, on a machine that does nothing else",
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = installed_home(tmp_path_factory.mktemp("story"))
-    yield root
-    end_engine(root)
 
 
 def project(folder, seed):

@@ -26,8 +26,10 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     multiples of r. A step reads ``step_samples`` samples, ``micro_tokens`` at once; the learning
     rate rises over ``warmup`` (a share of the run), then falls as a cosine to ``final_rate`` of
     itself. ``prompt_weight`` is what a token of the prompt counts in the loss
-    beside 1 for a token of the answer. ``patience``: measurements of the held-out loss without a
-    better one before the run stops. A run is saved when it is measured (``measures`` times), and
+    beside 1 for a token of the answer. The held-out loss is measured at ``strength``, a part of the
+    adapter's own: one that learns fast and serves at half of it is better than one that learns
+    slowly (docs/benchmarks.md). ``patience``: measurements of that loss without a better one before
+    the run stops. A run is saved when it is measured (``measures`` times), and
     every ``checkpoint_seconds``. Seconds and steps of 0 are no limit.
 
     A run that starts from the adapter that serves makes ``warm_passes``; every ``scratch_every``-th

@@ -32,19 +32,24 @@ class HeldOut:
             trainee.cut(mine, config.micro_tokens, prompt_weight=0.0, pieces=PieceIndex(pieces))
         )
 
-    def loss(self) -> float:
-        """Mean cross entropy of all processes' answers, in nats per token.
+    def loss(self, scale: float = 1.0) -> float:
+        """Mean cross entropy of all processes' answers, in nats per token, with the adapter at that
+        strength.
 
         Over the tokens that the gate scores, and as it does: those that end the answers count, and
         those that repeat what healing took back count as healing chooses them.
         """
-        return self._mean(self._trainee.measured(self._batches).sum(0))
+        return self._mean(self._measured(scale).sum(0))
 
-    def loss_of_samples(self) -> float:
+    def loss_of_samples(self, scale: float = 1.0) -> float:
         """The same, in which every answer counts alike, however long: the gate's own mean."""
-        each = self._trainee.measured(self._batches)
+        each = self._measured(scale)
         means = each[:, 0] / each[:, 1]
         return self._mean(torch.stack([means, torch.ones_like(means)]).sum(1))
+
+    def _measured(self, scale: float) -> Tensor:
+        with self._trainee.at(scale):
+            return self._trainee.measured(self._batches)
 
     def _mean(self, sums: Tensor) -> float:
         """Of a sum and a number, over all processes."""
@@ -57,26 +62,16 @@ def losses_at(
 ) -> dict[float, float]:
     """Mean held-out loss of the trained adapter at other strengths, in nats per token.
 
-    None where nothing is held out, or where it is no adapter.
+    Empty where nothing is held out, or where it is no adapter.
     """
     if not material.heldout or not isinstance(trainee.model, PeftModel):
         return {}
     heldout = HeldOut(trainee, material.heldout, material.pieces, config)
-    losses = {}
-    for scale in scales:
-        with trainee.at(scale):
-            losses[scale] = heldout.loss()
-    return losses
+    return {scale: heldout.loss(scale) for scale in scales}
 
 
 def general_at(
     trainee: Trainee, material: Material, config: RecipeConfig
 ) -> Callable[[float], float]:
     """Measures general code at a strength of the adapter, in nats per token, as the gate does."""
-    general = HeldOut(trainee, material.general, material.pieces, config)
-
-    def loss_at(scale: float) -> float:
-        with trainee.at(scale):
-            return general.loss_of_samples()
-
-    return loss_at
+    return HeldOut(trainee, material.general, material.pieces, config).loss_of_samples

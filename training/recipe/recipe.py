@@ -93,7 +93,7 @@ class _Training:
         if found:
             self._restore(found)
         elif self.material.heldout:
-            self.progress.best = self._heldout_loss()
+            self.progress.best = self.heldout.loss(self.config.strength)
             self._tell(math.nan, self.progress.best)
         self.started = self.saved - self.progress.seconds
         processes = self.processes.num_processes
@@ -192,7 +192,7 @@ class _Training:
     def measure(self) -> None:
         """Keep the weights if they are the best so far, save the run, and tell how it goes."""
         self.progress.measured = self._marks
-        now = self._heldout_loss() if self.material.heldout else None
+        now = self.heldout.loss(self.config.strength) if self.material.heldout else None
         loss, answers = reduce(self.sums, "sum").tolist()
         self.sums.zero_()
         if now is not None and now < self.progress.best:
@@ -202,10 +202,6 @@ class _Training:
             self.progress.worse += 1
         self.save()
         self._tell(loss / answers if answers else math.nan, now)
-
-    def _heldout_loss(self) -> float:
-        with self.trainee.at(self.config.strength):
-            return self.heldout.loss()
 
     def save_if_due(self) -> None:
         if self.clock() - self.saved >= self.config.checkpoint_seconds:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from ..brackets import CLOSERS, OPENERS, QUOTES, open_quote
+from ..brackets import CLOSER_OF, CLOSERS, OPENERS, QUOTES, open_quote
 from ..reasons import Reason
 from .draft import Draft
 
@@ -14,7 +14,6 @@ LOOKED_AT = 12_000
 _PLACES = re.compile(r"""\\.|[()\[\]{}"'`\n#]|//""")
 _MARGIN = re.compile(r"^[A-Za-z_@]", re.MULTILINE)
 _HASH = frozenset({".py", ".pyi", ".rb", ".sh", ".yaml", ".yml", ".toml", ".pl", ".r"})
-_PAIRS = dict(zip("([{", ")]}", strict=True))
 
 
 def cut_at_surplus_closer(draft: Draft) -> Draft | Reason:
@@ -26,7 +25,7 @@ def cut_at_surplus_closer(draft: Draft) -> Draft | Reason:
     stack: list[str] = []
     for at, character in _brackets(draft.text, draft.path):
         if character in OPENERS:
-            stack.append(_PAIRS[character])
+            stack.append(CLOSER_OF[character])
             continue
         expected = stack.pop() if stack else due.pop() if due else ""
         if character != expected:
@@ -50,7 +49,7 @@ def _due(draft: Draft) -> list[str] | None:
     _, closed = _unpaired(after, draft.path)
     if stray or len(closed) > len(opened):
         return None
-    due = [_PAIRS[character] for character in opened]
+    due = [CLOSER_OF[character] for character in opened]
     # The innermost come first: those that are closed below are at the beginning of the list.
     if due[: len(closed)] != closed[::-1]:
         return None
@@ -74,7 +73,7 @@ def _unpaired(text: str, path: str) -> tuple[list[str], list[str]]:
     for _, character in _brackets(text, path):
         if character in OPENERS:
             opened.append(character)
-        elif opened and _PAIRS[opened[-1]] == character:
+        elif opened and CLOSER_OF[opened[-1]] == character:
             opened.pop()
         else:
             closed.append(character)

@@ -54,23 +54,25 @@ def _statement_above(draft: Draft) -> str | None:
 
 def _may_stand(above: str, margin: str) -> bool:
     """Whether a line may begin at that margin."""
-    try:
-        compile(f"{above}{margin}pass\n", "<answer>", "exec", _FLAGS, dont_inherit=True)
-    except IndentationError:
-        return False
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return True
-    return True
+    return not isinstance(_fault(f"{above}{margin}pass"), IndentationError)
 
 
 def _is_readable(source: str, *, open_end: bool = False) -> bool:
     """Whether source is Python or its beginning; with ``open_end`` a colon may still come."""
+    fault = _fault(source)
+    if fault is None or fault.msg == "incomplete input":
+        return True
+    return open_end and fault.msg == "expected ':'"
+
+
+def _fault(source: str) -> SyntaxError | None:
+    """What Python finds wrong with lines; None too for what no parser can be asked."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             compile(source + "\n", "<answer>", "exec", _FLAGS, dont_inherit=True)
         except SyntaxError as error:
-            return error.msg == "incomplete input" or (open_end and error.msg == "expected ':'")
+            return error
         except (ValueError, RecursionError, MemoryError):
-            return True
-    return True
+            return None
+    return None

@@ -24,6 +24,15 @@ def type_to(provider, document, uri=URI):
     provider.typed(uri, lambda: tuple(document.split("‸")))
 
 
+async def under_way(steps):
+    """An engine that has written so many pieces of ``value + other``, and its provider."""
+    engine, provider = slow("value + other\n"), CompletionProvider()
+    ask(provider, engine, "x = ‸\n")
+    await settle()
+    await engine.step(steps)
+    return engine, provider
+
+
 async def test_who_types_along_what_is_under_way_is_answered_from_it():
     engine, provider = slow("value + other\n"), CompletionProvider()
     older = ask(provider, engine, "x = ‸\n")
@@ -39,10 +48,7 @@ async def test_who_types_along_what_is_under_way_is_answered_from_it():
 
 
 async def test_who_is_ahead_of_it_is_answered_from_it_once_it_has_caught_up():
-    engine, provider = slow("value + other\n"), CompletionProvider()
-    ask(provider, engine, "x = ‸\n")
-    await settle()
-    await engine.step(1)
+    engine, provider = await under_way(1)
     newer = ask(provider, engine, "x = value +‸\n")
     await engine.step(8)
     assert (await newer).text == " other"
@@ -50,10 +56,7 @@ async def test_who_is_ahead_of_it_is_answered_from_it_once_it_has_caught_up():
 
 
 async def test_a_key_that_contradicts_it_begins_another_at_once():
-    engine, provider = slow("value + other\n"), CompletionProvider()
-    ask(provider, engine, "x = ‸\n")
-    await settle()
-    await engine.step(2)
+    engine, provider = await under_way(2)
     newer = ask(provider, engine, "x = w‸\n")
     await settle()
     assert (len(engine.requests), engine.closed_streams, engine.open_streams) == (2, 1, 1)
@@ -63,10 +66,7 @@ async def test_a_key_that_contradicts_it_begins_another_at_once():
 
 
 async def test_what_it_writes_later_may_contradict_who_waits():
-    engine, provider = slow("value + other\n"), CompletionProvider()
-    ask(provider, engine, "x = ‸\n")
-    await settle()
-    await engine.step(2)
+    engine, provider = await under_way(2)
     newer = ask(provider, engine, "x = value -‸\n")
     await settle()
     assert len(engine.requests) == 1
