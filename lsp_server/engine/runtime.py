@@ -1,6 +1,5 @@
 """One model being served: its contexts, its adapters, its measured speed, and the thread for it."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -8,8 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import psutil
-
+from ..cores import physical_cores
 from ..errors import EngineRequestError
 from ..prompt.formats import PLAIN, FimFormat
 from ..prompt.pieces import PieceIndex
@@ -198,11 +196,6 @@ class Lease:
         """Let go of the adapters."""
         while self._pinned:
             self.runtime.adapters.unpin(self._pinned.pop())
-
-
-def physical_cores() -> int:
-    """Cores that help: hyper-threads only slow llama.cpp down."""
-    return psutil.cpu_count(logical=False) or os.cpu_count() or 1
 
 
 def _threads(*, gpu: bool) -> int | ThreadChoice:

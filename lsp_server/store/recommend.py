@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from ..cores import physical_cores
 from .catalogue import CatalogueEntry
 
 SLOWEST = 15.0
@@ -37,7 +38,7 @@ class Machine:
         """The machine this runs on. ``gpu``: an NVIDIA driver's tool on PATH, or Apple silicon."""
         apple_silicon = platform.system() == "Darwin" and platform.machine() == "arm64"
         return cls(
-            cores=psutil.cpu_count(logical=False) or psutil.cpu_count() or 1,
+            cores=physical_cores(),
             memory_available=psutil.virtual_memory().available,
             gpu=apple_silicon or shutil.which("nvidia-smi") is not None,
         )

@@ -21,8 +21,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from lsp_server.cores import physical_cores
 from lsp_server.engine.llama import Backend, Context, Model
-from lsp_server.engine.runtime import INTERACTIVE_CHUNK, physical_cores
+from lsp_server.engine.runtime import INTERACTIVE_CHUNK
 from lsp_server.store.merging import TYPES, file_type, merge, number
 from tests.starter import plain_file
 

@@ -18,10 +18,11 @@ from rich.table import Table
 
 import lsp_server
 from lsp_server.completion.engine import GenerationRequest
+from lsp_server.cores import physical_cores
 from lsp_server.engine.client import HttpEngine
 from lsp_server.engine.launcher import EngineOptions, find, find_or_start, stop
 from lsp_server.engine.llama import Backend, Context, Model
-from lsp_server.engine.runtime import INTERACTIVE_CHUNK, physical_cores
+from lsp_server.engine.runtime import INTERACTIVE_CHUNK
 from lsp_server.prompt.assemble import Prompt
 from lsp_server.prompt.formats import Text
 from lsp_server.store.paths import StorePaths

@@ -23,9 +23,10 @@ from rich.progress import track
 from rich.table import Table
 
 from lsp_server.completion.engine import Chunk, GenerationRequest
+from lsp_server.cores import physical_cores
 from lsp_server.engine.client import HttpEngine
 from lsp_server.engine.launcher import EngineOptions, find, find_or_start
-from lsp_server.engine.runtime import RuntimeOptions, physical_cores
+from lsp_server.engine.runtime import RuntimeOptions
 from lsp_server.prompt.assemble import Prompt
 from lsp_server.prompt.formats import Text
 from lsp_server.store.paths import StorePaths

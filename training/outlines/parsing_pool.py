@@ -11,6 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Self
 
+from lsp_server.cores import usable_cores
+
 from .stored_outline import parsed, refused
 
 MOST_PROCESSES = 8
@@ -28,7 +30,7 @@ class ParsingPool:
     """
 
     def __init__(self, processes: int | None = None) -> None:
-        self.processes = processes or min(MOST_PROCESSES, os.cpu_count() or 1)
+        self.processes = processes or min(MOST_PROCESSES, usable_cores())
         self._pool: ProcessPoolExecutor | None = None
         self._lone: ProcessPoolExecutor | None = None
         self._batches = 0

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import torch
 
+from lsp_server.cores import usable_cores
 from lsp_server.errors import SettingsError
 
 from ..base.loading import Precision
@@ -78,7 +79,7 @@ def _cpu(config: RecipeConfig, threads: int) -> tuple[Machine, RecipeConfig]:
         micro_tokens=min(config.micro_tokens, CPU_MICRO_TOKENS),
         time_budget=config.time_budget if limited else CPU_SECONDS,
     )
-    if not threads and (cores := os.cpu_count() or 2) > 2:
+    if not threads and (cores := usable_cores()) > 2:
         threads = cores // 2
     precision: Precision = "bf16" if fast else "fp32"
     return Machine(torch.device("cpu"), precision, compiled=False, threads=threads), config

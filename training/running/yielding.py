@@ -5,6 +5,8 @@ import sys
 
 import psutil
 
+from lsp_server.cores import usable_cores
+
 TERMINAL_NICE, BACKGROUND_NICE = 5, 19
 """On Unix; of 0 … 19, more is less."""
 
@@ -32,6 +34,4 @@ def give_way(*, background: bool) -> None:
 
 def half_of_the_cores() -> int:
     """Half of those that this process may run on, at least one."""
-    process = psutil.Process()
-    cores = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else os.cpu_count()
-    return max(1, (cores or 2) // 2)
+    return max(1, usable_cores() // 2)

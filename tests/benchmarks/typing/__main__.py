@@ -15,7 +15,7 @@ import msgspec
 import psutil
 from rich.console import Console
 
-from lsp_server.engine.runtime import physical_cores
+from lsp_server.cores import physical_cores
 
 from . import report, rows, sources
 from .figures import Figures

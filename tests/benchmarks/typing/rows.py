@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from lsp_server.engine.runtime import physical_cores
+from lsp_server.cores import physical_cores
 from lsp_server.prompt.formats import STARTER
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
