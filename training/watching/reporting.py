@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from lsp_server.store.trainer_state import TrainerMemory
 from lsp_server.store.training_extra import to_install
-from lsp_server.trainer_messages import Schedule, TrainerReport, Verdict
+from lsp_server.trainer_messages import Schedule, TrainerReport
 
 from .current_run import PAUSED
 from .retrying import Retry
@@ -14,14 +15,14 @@ from .retrying import Retry
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """``trouble`` is what keeps the trainer from working, ``notice`` what it works in spite of;
-    ``missing`` names packages that training needs; ``waiting_for`` are the triggers' sentences;
-    ``counted`` is whether ``pending`` was counted since the watcher began.
+    """``memory`` is of the runs before. ``trouble`` is what keeps the trainer from working,
+    ``notice`` what it works in spite of; ``missing`` names packages that training needs;
+    ``waiting_for`` are the triggers' sentences; ``counted`` is whether what is pending was counted since the watcher began.
     """
 
     root: str
     schedule: Schedule
-    pending: int
+    memory: TrainerMemory
     waiting_for: tuple[str, ...]
     retry: Retry
     now: float
@@ -29,10 +30,6 @@ class Known:
     notice: str = ""
     missing: Sequence[str] = ()
     counted: bool = True
-    paused: bool = False
-    wanted: bool = False
-    unfinished: bool = False
-    last: Verdict | None = None
     run: TrainerReport | None = None
 
 
@@ -41,7 +38,11 @@ def report(known: Known) -> TrainerReport:
     found = _of(known)
     message = f"{found.message}; {known.notice}" if known.notice else found.message
     return msgspec.structs.replace(
-        found, message=message, root=known.root, pending=known.pending, last=known.last
+        found,
+        message=message,
+        root=known.root,
+        pending=known.memory.pending,
+        last=known.memory.last,
     )
 
 
@@ -54,7 +55,7 @@ def _of(known: Known) -> TrainerReport:
         return TrainerReport("off", "training is off; `tenon.training` turns it on")
     if known.missing:
         return TrainerReport("unavailable", to_install(known.missing))
-    if known.paused:
+    if known.memory.paused:
         return TrainerReport("paused", PAUSED["user"], paused_by="user")
     return _between_runs(known)
 
@@ -62,7 +63,7 @@ def _of(known: Known) -> TrainerReport:
 def _between_runs(known: Known) -> TrainerReport:
     if not known.counted:
         return TrainerReport("idle", "looking for what is new")
-    new = _new(known.pending)
+    new = _new(known.memory.pending)
     retry = known.retry
     if retry.reason and retry.waits(known.now):
         again = "until something changes" if retry.until is None else "and is tried again soon"
@@ -70,9 +71,9 @@ def _between_runs(known: Known) -> TrainerReport:
             return TrainerReport("error", f"{retry.reason}; training waits {again}")
         return TrainerReport("waiting", f"{new}; {retry.reason}", waiting_for=(retry.reason,))
     if known.schedule.mode == "manual":
-        left = "an interrupted run goes on" if known.unfinished else "training begins"
+        left = "an interrupted run goes on" if known.memory.unfinished else "training begins"
         return TrainerReport("idle", f"{new}; {left} when you say so")
-    if not known.pending and not known.unfinished:
+    if not known.memory.pending and not known.memory.unfinished:
         return TrainerReport("idle", "nothing is new since the last run")
     waits = f"waits for {'; '.join(known.waiting_for)}" if known.waiting_for else "training begins"
     return TrainerReport("waiting", f"{new}; {waits}", waiting_for=known.waiting_for)

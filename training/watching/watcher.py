@@ -6,7 +6,6 @@ still as soon as somebody types. What takes long is the worker's.
 
 import logging
 from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
 
 from lsp_server.trainer_messages import (
     Cancel,
@@ -22,6 +21,7 @@ from lsp_server.trainer_messages import (
 from .bursts import Changed
 from .drift_scores import drift_of, together
 from .following import OBSERVED, Following
+from .inbox import Inbox
 from .looking import COUNTED, DRIFTED, Looking
 from .machine import MachineState
 from .messages import EndOfOrders, Message, Trouble
@@ -47,7 +47,7 @@ class Watcher:
 
     def __init__(self, at: Surroundings, tell: Callable[[TrainerReport], None]) -> None:
         self._at, self._tell = at, tell
-        self.inbox: SimpleQueue[Message] = SimpleQueue()
+        self.inbox = Inbox()
         self._worker = Worker(self.inbox.put)
         self._running = Running(at, self._worker, self.inbox.put)
         self._looking = Looking(at, self._worker)
@@ -56,7 +56,7 @@ class Watcher:
         now = at.clock.monotonic()
         self._hears_from = now + FIRST_SCHEDULE_SECONDS
         self._typed: float | None = None
-        self._active = now
+        self._active = self._acted = now
         self._machine = MachineState()
         self._missing: Sequence[str] = ()
         self._trouble = self._notice = ""
@@ -68,16 +68,26 @@ class Watcher:
     def run(self) -> None:
         """Until the orders end; then what runs is ended softly, and all is saved."""
         while not (self._leaving and self._running.run is None):
-            try:
-                self._take(self.inbox.get(timeout=self._rest()))
-                while not self.inbox.empty():
-                    self._take(self.inbox.get_nowait())
-            except Empty:
-                pass
-            self._tick()
-            self._report()
+            if self._hear():
+                self._tick()
+                self._report()
         self._following.stop()
         self._running.save()
+
+    def _hear(self) -> bool:
+        """Wait for messages, and take all that have come; whether it is time to act.
+
+        A branch switch changes files by the ten thousand: those wait for the clock, see ``Burst``.
+        """
+        messages = self.inbox.take(self._rest())
+        for message in messages:
+            self._take(message)
+        now = self._at.clock.monotonic()
+        files_alone = messages and all(isinstance(it, Changed) for it in messages)
+        if files_alone and now - self._acted < TICK_SECONDS:
+            return False
+        self._acted = now
+        return True
 
     def _rest(self) -> float:
         """Seconds until something is due by the clock."""
@@ -253,12 +263,11 @@ class Watcher:
 
     def _report(self) -> None:
         running, now = self._running, self._at.clock.monotonic()
-        memory = running.memory
         told = report(
             Known(
                 root=str(self._at.root),
                 schedule=self._schedule,
-                pending=memory.pending,
+                memory=running.memory,
                 waiting_for=self._waiting_for(now),
                 retry=running.retry,
                 now=now,
@@ -266,10 +275,6 @@ class Watcher:
                 notice=self._terms.faulty or self._notice,
                 missing=self._missing,
                 counted=self._counted,
-                paused=memory.paused,
-                wanted=running.wanted,
-                unfinished=memory.unfinished,
-                last=memory.last,
                 run=running.run.report() if running.run else None,
             )
         )

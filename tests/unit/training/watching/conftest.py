@@ -40,13 +40,16 @@ def until(condition: Callable[[], object], what: object = "") -> None:
 
 @dataclass
 class Bench:
-    """``how`` the next runs go on is a word of the stand-in's; ``state`` is the machine's."""
+    """``how`` the next runs go on is a word of the stand-in's; ``state`` is the machine's, which was
+    looked at ``looks`` times.
+    """
 
     folder: Path
     root: Path
     paths: StorePaths
     state: MachineState = field(default_factory=MachineState)
     missing: tuple[str, ...] = ()
+    looks: int = 0
     reports: list[TrainerReport] = field(default_factory=list)
     watcher: Watcher | None = None
     thread: Thread | None = None
@@ -71,7 +74,7 @@ class Bench:
         at = Surroundings(
             self.root,
             self.paths,
-            machine=lambda: self.state,
+            machine=self._look,
             missing=lambda: self.missing,
             command=lambda _root, _rules: [sys.executable, str(STAND_IN), str(self.folder)],
         )
@@ -79,6 +82,10 @@ class Bench:
         self.tell(schedule)
         self.thread = Thread(target=self.watcher.run)
         self.thread.start()
+
+    def _look(self) -> MachineState:
+        self.looks += 1
+        return self.state
 
     def tell(self, message: Message) -> None:
         assert self.watcher
