@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -35,6 +35,15 @@ class Interruption:
         """Raises TrainingCancelledError if a signal came."""
         if self():
             raise TrainingCancelledError("training was cancelled")
+
+    def before(self, measure: Callable[[float], Result]) -> Callable[[float], Result]:
+        """The same, which raises TrainingCancelledError if a signal came before it is called."""
+
+        def measured(at: float) -> Result:
+            self.check()
+            return measure(at)
+
+        return measured
 
     async def unless(self, work: Coroutine[Any, Any, Result]) -> Result:
         """What ``work`` returns; it is cancelled, and TrainingCancelledError raised, if a signal

@@ -113,6 +113,7 @@ def prepare(
     terms: Terms,
     mix: SampleMix,
     *,
+    lessons: Terms | None = None,
     ledger: Ledger,
     cache: ExtractionCache | None,
     seed: int = 1,
@@ -122,11 +123,14 @@ def prepare(
 ) -> Prepared:
     """Read a repository; ``told`` hears what is being done.
 
+    ``terms`` are those that serve, and the gate's; ``lessons`` those of what is trained on and of
+    what training is measured by (None: the same).
     Of what is held out, the lines that the serving adapter has read (``known``) are left out,
     unless too little remains: then it must not be started from. If it is, samples are drawn more
     often from files that are new to it. ``processes`` parse (all cores, up to eight). Raises
     NothingToLearnError, and SettingsError for a faulty ``tenon.toml``.
     """
+    lessons = lessons or terms
     told("reading files")
     accepted: list[RepositoryFile] = []
     for entry in repository_files(root, Rules.of(root)):
@@ -153,9 +157,9 @@ def prepare(
         _weighted(curated, holdout, weights),
         RepositoryIndex.of_files([entry.file for entry in curated.files]),
     )
-    dataset = Dataset(repository, general.replayed(), mix, terms, seed)
+    dataset = Dataset(repository, general.replayed(), mix, lessons, seed)
     told("cutting what is held out")
-    questions = Questions.of(holdout, terms, root.name, seed)
+    questions = Questions.of(holdout, terms, lessons, root.name, seed)
     rest = general.asked(GENERAL_SPANS, seed)
     return Prepared(
         holdout=holdout,
@@ -168,7 +172,7 @@ def prepare(
         commit=history.head.id if history else None,
         choosing=questions.choosing,
         remembered=tuple(
-            terms.sample(source_of(example), example.middle)
+            lessons.sample(source_of(example), example.middle)
             for example in general.choosing(GENERAL_CHOOSING, seed)
         ),
         unseen=is_unseen,

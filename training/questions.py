@@ -43,21 +43,31 @@ class Questions:
     choosing: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, holdout: HoldOut, terms: Terms, name: str, seed: int) -> "Questions":
-        """Holes in what is held out of the repository ``name``; none where nothing is."""
-        spans = _spans(holdout, terms, name, seed)
+    def of(
+        cls, holdout: HoldOut, terms: Terms, lessons: Terms, name: str, seed: int
+    ) -> "Questions":
+        """Holes in what is held out of the repository ``name``; none where nothing is.
+
+        The gate's are laid out on ``terms``, those of validation on ``lessons``.
+        """
+        spans = _spans(holdout, name, seed)
         validating = _validating({span.file for span in spans})
         drawn = fair_order([span for span in spans if span.file in validating], seed)
         chosen = drawn[:VALIDATION_SPANS]
-        return cls(
-            tuple(terms.sample(source_of(span.example), span.example.middle) for span in chosen),
-            tuple(span for span in spans if span.file not in validating),
-            tuple(span.example.id for span in chosen),
-        )
+        newer = [span for span in spans if span.file not in validating]
+        with RepositoryIndex.of_files(holdout.files.values()) as index:
+            return cls(
+                tuple(_sample(span.example, index, lessons) for span in chosen),
+                tuple(
+                    replace(span, example=_with_context(span.example, index, terms))
+                    for span in newer
+                ),
+                tuple(span.example.id for span in chosen),
+            )
 
 
-def _spans(holdout: HoldOut, terms: Terms, name: str, seed: int) -> list[Span]:
-    """Holes in newer code; none holds a secret."""
+def _spans(holdout: HoldOut, name: str, seed: int) -> list[Span]:
+    """Holes in newer code, without other files' context; none holds a secret."""
     secrets = {path: find_secrets(file.text, path) for path, file in holdout.files.items()
                if path in holdout.new}  # fmt: skip
 
@@ -72,13 +82,11 @@ def _spans(holdout: HoldOut, terms: Terms, name: str, seed: int) -> list[Span]:
         repository=name,
         is_allowed=is_allowed,
     )
-    if not examples:
-        return []
-    with RepositoryIndex.of_files(holdout.files.values()) as index:
-        return [
-            Span(_with_context(example, index, terms), example.id.partition("/")[0])
-            for example in examples
-        ]
+    return [Span(example, example.id.partition("/")[0]) for example in examples]
+
+
+def _sample(example: FimExample, index: SnippetSource, terms: Terms) -> Sample:
+    return terms.sample(terms.with_snippets(source_of(example), index), example.middle)
 
 
 def _with_context(example: FimExample, index: SnippetSource, terms: Terms) -> FimExample:

@@ -31,7 +31,7 @@ from .interruption import interruptible
 from .outlines.extraction_cache import ExtractionCache
 from .preparation import Known, Prepared, prepare
 from .recipe.config import RecipeConfig, TrainConfig
-from .recipe.machine import machine_for
+from .recipe.machine import Machine, machine_for
 from .running.candidate import make_candidate, train_candidate
 from .running.job import Job, Listener, Unheard
 from .running.memory import check_memory
@@ -76,7 +76,10 @@ class TrainingRun:
         store = RepositoryStore.of(self.paths, self.root)
         base = asyncio.run(self._ask_base(self.listener.stage))
         with _cache(store) as cache:
-            return self._prepare(base, None, ledger, cache, self.listener.stage)
+            machine, _ = machine_for(self.config.recipe, base.model.path, threads=self.threads)
+            return self._prepare(
+                base, machine, None, ledger=ledger, cache=cache, begin=self.listener.stage
+            )
 
     def execute(self, team: Team = ALONE) -> Outcome:
         """Train, judge, publish; raises RunCancelledError, NotNowError, other TenonErrors.
@@ -111,7 +114,9 @@ class TrainingRun:
 
                 start = _start(store, base, recipe)
                 with Ledger(run.samples) as ledger, _cache(store) as cache:
-                    prepared = self._prepare(base, start.known, ledger, cache, begin)
+                    prepared = self._prepare(
+                        base, machine, start.known, ledger=ledger, cache=cache, begin=begin
+                    )
                 events.tell({"kind": "material", **prepared.counts()})
                 known, start = start.known, start.judged_fairly(unseen=prepared.unseen)
                 config = msgspec.structs.replace(self.config, recipe=start.shortened(recipe))
@@ -144,7 +149,9 @@ class TrainingRun:
             base = plan.base()
             machine, _ = machine_for(plan.config.recipe, base.model.path, threads=self.threads)
             with _cache(store) as cache:
-                prepared = self._prepare(base, plan.known, Ledger(), cache, begin)
+                prepared = self._prepare(
+                    base, machine, plan.known, ledger=Ledger(), cache=cache, begin=begin
+                )
             plan.check(prepared)
             job = Job(
                 plan.run, store, base, prepared, plan.config, machine, plan.start, cancelled, clock,
@@ -162,14 +169,17 @@ class TrainingRun:
     def _prepare(
         self,
         base: ServedBase,
+        machine: Machine,
         known: Known | None,
+        *,
         ledger: Ledger,
         cache: ExtractionCache,
         begin: Callable[[str], None],
     ) -> Prepared:
+        lessons = base.terms.within(machine.prompt) if machine.prompt else None
         return prepare(
-            self.root, base.terms, self.config.mix, ledger=ledger, cache=cache, known=known,
-            seed=self.config.recipe.seed, processes=self.threads or None, told=begin,
+            self.root, base.terms, self.config.mix, lessons=lessons, ledger=ledger, cache=cache,
+            known=known, seed=self.config.recipe.seed, processes=self.threads or None, told=begin,
         )  # fmt: skip
 
     async def _judged(self, job: Job, scale: float) -> GateReport:
@@ -182,8 +192,8 @@ class TrainingRun:
             newer=job.prepared.newer,
             general=job.prepared.general,
             candidate=job.candidate,
-            budget=job.prepared.dataset.terms.budget,
-            end=job.prepared.dataset.terms.end,
+            budget=job.base.terms.budget,
+            end=job.base.terms.end,
             current=_current(job),
             scales=(scale,),
             limits=self.limits,

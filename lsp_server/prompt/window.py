@@ -31,6 +31,15 @@ class Budget:
     output: int
     snippets: int = 0
 
+    def within(self, other: "Budget") -> "Budget":
+        """No part longer than here or there."""
+        return Budget(
+            min(self.prefix, other.prefix),
+            min(self.suffix, other.suffix),
+            min(self.output, other.output),
+            min(self.snippets, other.snippets),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

@@ -19,6 +19,10 @@ class Terms:
     budget: Budget
     end: int
 
+    def within(self, budget: Budget) -> "Terms":
+        """The same with prompts no longer than ``budget``."""
+        return replace(self, budget=self.budget.within(budget))
+
     def with_snippets(self, source: Source, index: SnippetSource) -> Source:
         """A document with the cross-file context that a keystroke there would get."""
         budget, count = self.budget, self.tokenizer.count

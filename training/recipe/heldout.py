@@ -1,9 +1,10 @@
 """What is never learned from: it chooses the weights that are kept, and how strongly they serve."""
 
+import math
+import statistics
 from collections.abc import Callable, Sequence
 
-import torch
-from accelerate.utils import reduce
+from accelerate.utils import gather_object, reduce
 from peft import PeftModel
 from torch import Tensor
 
@@ -43,9 +44,14 @@ class HeldOut:
 
     def loss_of_samples(self, scale: float = 1.0) -> float:
         """The same, in which every answer counts alike, however long: the gate's own mean."""
-        each = self._measured(scale)
-        means = each[:, 0] / each[:, 1]
-        return self._mean(torch.stack([means, torch.ones_like(means)]).sum(1))
+        return statistics.fmean(self.of_samples(scale) or [math.nan])
+
+    def of_samples(self, scale: float = 1.0) -> list[float]:
+        """Of every sample of all processes the mean cross entropy of its answer, in nats per token,
+        in an order that is the same at every strength.
+        """
+        sums = self._measured(scale)
+        return list(gather_object((sums[:, 0] / sums[:, 1]).tolist()))
 
     def _measured(self, scale: float) -> Tensor:
         with self._trainee.at(scale):
@@ -57,17 +63,16 @@ class HeldOut:
         return float(total / max(count, 1.0))
 
 
-def losses_at(
-    scales: Sequence[float], trainee: Trainee, material: Material, config: RecipeConfig
-) -> dict[float, float]:
-    """Mean held-out loss of the trained adapter at other strengths, in nats per token.
+def heldout_at(
+    trainee: Trainee, material: Material, config: RecipeConfig
+) -> Callable[[float], list[float]] | None:
+    """Measures held-out code at a strength of the adapter: every sample, in nats per token.
 
-    Empty where nothing is held out, or where it is no adapter.
+    None where nothing is held out, or where it is no adapter.
     """
     if not material.heldout or not isinstance(trainee.model, PeftModel):
-        return {}
-    heldout = HeldOut(trainee, material.heldout, material.pieces, config)
-    return {scale: heldout.loss(scale) for scale in scales}
+        return None
+    return HeldOut(trainee, material.heldout, material.pieces, config).of_samples
 
 
 def general_at(

@@ -9,6 +9,7 @@ import torch
 
 from lsp_server.cores import usable_cores
 from lsp_server.errors import SettingsError
+from lsp_server.prompt.window import Budget
 
 from ..base.loading import Precision
 from .config import RecipeConfig
@@ -16,6 +17,10 @@ from .config import RecipeConfig
 CPU_MICRO_TOKENS = 1_024
 """Tokens that pass through the model at once on a CPU: they bound the memory, and more are hardly
 faster there."""
+CPU_PROMPT = Budget(prefix=256, suffix=64, output=96, snippets=128)
+"""Most of a sample's prompt on a CPU. An engine that is fast is asked with prompts of 2,000 tokens;
+learning from those, two cores make 4 steps in the time of a run, of 400 tokens 30. The gate asks
+with what serves (docs/benchmarks.md)."""
 CPU_SECONDS = 420.0
 """How long a run on a CPU trains if nobody says otherwise."""
 FREE_SHARE = 2
@@ -28,13 +33,16 @@ UNPACKED = 4
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """``threads`` are those of a CPU; 0 leaves torch's own choice."""
+    """``threads`` are those of a CPU; 0 leaves torch's own choice. ``prompt`` bounds the prompts
+    of samples below what serves (None: not).
+    """
 
     device: torch.device
     precision: Precision
     compiled: bool
     kept: float = 1.0
     threads: int = 0
+    prompt: Budget | None = None
 
 
 def machine_for(
@@ -62,6 +70,14 @@ def machine_for(
     return Machine(device, precision, compiled=True, kept=kept, threads=threads), config
 
 
+def _multiplies_bfloat16() -> bool:
+    """Whether this CPU has instructions for it, which are more than twice as fast as 32 bits: AMX's
+    or AVX-512's. Without either, bfloat16 is slower.
+    """
+    cpu = torch.cpu  # no public names: pytorch/pytorch, torch/cpu/__init__.py
+    return bool(cpu._is_amx_tile_supported() or cpu._is_avx512_bf16_supported())  # noqa: SLF001
+
+
 def _cpu(config: RecipeConfig, threads: int) -> tuple[Machine, RecipeConfig]:
     if config.method == "qlora":
         raise SettingsError(
@@ -70,8 +86,7 @@ def _cpu(config: RecipeConfig, threads: int) -> tuple[Machine, RecipeConfig]:
         )
     method = "lora" if config.method == "auto" else config.method
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", ONEDNN_SHAPES)
-    # Matrix units for bfloat16 (AMX) are twice as fast as 32 bits; without them it is slower.
-    fast = torch.cpu._is_amx_tile_supported() and method != "full"  # noqa: SLF001 - no public name
+    fast = _multiplies_bfloat16() and method != "full"
     config = msgspec.structs.replace(config, method=method)
     limited = config.time_budget or config.max_steps
     config = msgspec.structs.replace(
@@ -82,4 +97,7 @@ def _cpu(config: RecipeConfig, threads: int) -> tuple[Machine, RecipeConfig]:
     if not threads and (cores := usable_cores()) > 2:
         threads = cores // 2
     precision: Precision = "bf16" if fast else "fp32"
-    return Machine(torch.device("cpu"), precision, compiled=False, threads=threads), config
+    machine = Machine(
+        torch.device("cpu"), precision, compiled=False, threads=threads, prompt=CPU_PROMPT
+    )
+    return machine, config

@@ -17,7 +17,7 @@ from . import checkpoints
 from .batching import GRAIN
 from .checkpoints import Checkpoint, Progress
 from .config import RecipeConfig
-from .heldout import HeldOut, general_at, losses_at
+from .heldout import HeldOut, general_at, heldout_at
 from .material import Material, TrainingCancelledError, TrainingEvent, Watcher
 from .optimisation import average_gradients, optimizer_of, schedule
 from .trainee import Trainee
@@ -29,7 +29,7 @@ __all__ = [
     "TrainingEvent",
     "Watcher",
     "general_at",
-    "losses_at",
+    "heldout_at",
     "steps_of",
     "train",
 ]

@@ -18,7 +18,7 @@ from ..recipe.recipe import (
     TrainingEvent,
     Watcher,
     general_at,
-    losses_at,
+    heldout_at,
     steps_of,
     train,
 )
@@ -99,22 +99,25 @@ def _train(job: Job, trainee: Trainee) -> float:
 
     job.begin("training")
     watcher = Watcher(report, job.cancelled, job.checkpoint, job.clock)
-    done = train(trainee, material, recipe, watcher)
+    train(trainee, material, recipe, watcher)
     job.begin("choosing the adapter's scale")
-    return _scale(job, trainee, material, done.best)
+    return _scale(job, trainee, material)
 
 
-def _scale(job: Job, trainee: Trainee, material: Material, known: float) -> float:
-    """By validation code, which has the loss ``known`` at the recipe's strength, and by general
-    code; the gate asks neither.
-    """
+def _scale(job: Job, trainee: Trainee, material: Material) -> float:
+    """By validation code and by general code; the gate asks neither."""
     recipe = job.config.recipe
-    others = [scale for scale in STRENGTHS if scale != recipe.strength]
-    losses = {recipe.strength: known} | losses_at(others, trainee, material, recipe)
+    heldout = heldout_at(trainee, material, recipe)
+    if heldout is None:
+        return recipe.strength
     general = general_at(trainee, material, recipe) if material.general else None
+    if trainee.processes.num_processes == 1:  # of several, one that ended would hang the others
+        heldout = job.cancelled.before(heldout)
+        general = general and job.cancelled.before(general)
+    losses = {scale: heldout(scale) for scale in STRENGTHS}
     choice = choose_scale(losses, general, job.limits.general_rise)
     by_scale = {
-        f"{scale:g}": {"heldout": losses.get(scale), "general_rise": choice.rises.get(scale)}
+        f"{scale:g}": {"heldout": choice.losses.get(scale), "general_rise": choice.rises.get(scale)}
         for scale in sorted({*losses, *choice.rises})
     }
     job.events.tell({"kind": "scale", "scale": choice.scale, "tried": by_scale})

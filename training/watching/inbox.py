@@ -20,7 +20,7 @@ class Inbox:
         found: list[Message] = []
         try:
             found.append(self._queue.get(timeout=seconds))
-            for _ in range(self._queue.qsize()):
+            while True:
                 found.append(self._queue.get_nowait())
         except Empty:
             pass

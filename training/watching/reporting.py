@@ -17,7 +17,8 @@ from .retrying import Retry
 class Known:
     """``memory`` is of the runs before. ``trouble`` is what keeps the trainer from working,
     ``notice`` what it works in spite of; ``missing`` names packages that training needs;
-    ``waiting_for`` are the triggers' sentences; ``counted`` is whether what is pending was counted since the watcher began.
+    ``waiting_for`` are the triggers' sentences; ``counted`` is whether what is pending was counted
+    since the watcher began.
     """
 
     root: str

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
-from training.interruption import RunCancelledError, interruptible
+from training.interruption import Interruption, RunCancelledError, interruptible
 from training.recipe.recipe import TrainingCancelledError
 
 
@@ -64,3 +64,18 @@ def test_work_ends_with_its_result_or_is_cancelled():
         with pytest.raises(TrainingCancelledError):
             asyncio.run(cancelled.unless(endless()))
         assert ended
+
+
+def test_between_two_measurements_a_signal_is_heard() -> None:
+    asked, measured = Interruption(), []
+
+    def measure(scale: float) -> float:
+        measured.append(scale)
+        asked.number = signal.SIGTERM
+        return scale
+
+    heard = asked.before(measure)
+    assert heard(0.5) == 0.5
+    with pytest.raises(TrainingCancelledError):
+        heard(1.0)
+    assert measured == [0.5]

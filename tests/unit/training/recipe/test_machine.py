@@ -30,20 +30,23 @@ def with_gpu(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, free))
 
 
-def with_matrix_units(monkeypatch: pytest.MonkeyPatch, *, present: bool) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: present)
+def with_bfloat16(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """``how`` a CPU multiplies it: by AMX, by AVX-512, or "" for neither."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: how == "amx")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: how == "avx512")
 
 
 @pytest.mark.usefixtures("cpu")
 @pytest.mark.parametrize(
-    ("method", "units", "precision"),
-    [("lora", True, "bf16"), ("lora", False, "fp32"), ("auto", True, "bf16"),
-     ("full", True, "fp32"), ("dora", True, "bf16"), ("adalora", False, "fp32")],
+    ("method", "how", "precision"),
+    [("lora", "amx", "bf16"), ("lora", "avx512", "bf16"), ("lora", "", "fp32"),
+     ("auto", "amx", "bf16"), ("full", "amx", "fp32"), ("dora", "amx", "bf16"),
+     ("adalora", "", "fp32")],
 )  # fmt: skip
 def test_a_cpu_computes_in_what_it_is_fast_in(
-    monkeypatch: pytest.MonkeyPatch, base: Path, method: str, units: bool, precision: str
+    monkeypatch: pytest.MonkeyPatch, base: Path, method: str, how: str, precision: str
 ) -> None:
-    with_matrix_units(monkeypatch, present=units)
+    with_bfloat16(monkeypatch, how)
     machine, config = machine_for(RecipeConfig(method=method), base)
     assert (machine.device.type, machine.precision) == ("cpu", precision)
     assert not machine.compiled

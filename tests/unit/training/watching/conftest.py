@@ -40,8 +40,8 @@ def until(condition: Callable[[], object], what: object = "") -> None:
 
 @dataclass
 class Bench:
-    """``how`` the next runs go on is a word of the stand-in's; ``state`` is the machine's, which was
-    looked at ``looks`` times.
+    """``how`` the next runs go on is a word of the stand-in's; ``state`` is the machine's, which
+    was looked at ``looks`` times.
     """
 
     folder: Path
