@@ -9,6 +9,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
+define need-training
+	@$(BIN)/python -c 'import torch, peft, datasketch, tree_sitter' 2>/dev/null || \
+		{ echo "$@ needs what training needs: run make train-setup first"; exit 1; }
+endef
+
 demo: $(VENV)/.serve  ## complete in real files with the starter model
 	$(BIN)/tenon demo
 
@@ -28,8 +33,7 @@ train-setup: $(VENV)/.serve  ## torch and what training needs besides; tests of 
 	$(BIN)/tenon setup train
 
 demo-train: $(VENV)/.serve  ## learn this repository for a moment and show how the gate judges it (5 minutes)
-	@$(BIN)/python -c 'import torch, peft, datasketch, tree_sitter' 2>/dev/null || \
-		{ echo "demo-train needs what training needs: run make train-setup first"; exit 1; }
+	$(need-training)
 	@echo "An adapter that is not promoted is no error here: a short run seldom wins for certain."
 	$(BIN)/tenon train . --time-budget 90 --gate-seconds 150 || [ $$? -eq 3 ]
 
@@ -60,12 +64,14 @@ bench-switch: $(VENV)/.dev  ## switching between adapters in a running engine: t
 	$(BIN)/python -m tests.benchmarks.switching --json switching.json
 
 bench-yield: $(VENV)/.dev  ## completions while a training goes on, beside idle ones (15 minutes)
+	$(need-training)
 	$(BIN)/python -m tests.benchmarks.yielding
 
 bench-keystrokes: $(VENV)/.dev  ## what each mechanism between two keystrokes buys, in virtual time (1 minute)
 	$(BIN)/python -m tests.benchmarks.keystrokes
 
 bench-train: $(VENV)/.dev  ## tokens/s and memory beside transformers and PEFT (GPU)
+	$(need-training)
 	$(BIN)/python -m tests.benchmarks.training_speed --json training-speed.json
 
 vscode: extension/node_modules/.package-lock.json $(VENV)/bin/python  ## build the VS Code extension, with the server in it
