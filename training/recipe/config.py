@@ -14,6 +14,10 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 FEED_FORWARD = ("gate_proj", "up_proj", "down_proj", "c_fc", "c_proj")
 """The last two are StarCoder 2's; names that a base lacks are passed over."""
 
+RATE, FEW_STEPS_RATE = 3e-3, 8e-3
+"""Learning rates of a run that makes all its passes, and of the 30 steps or so that a CPU makes
+(docs/benchmarks.md)."""
+
 Method = Literal["auto", "qlora", "lora", "full", "dora", "adalora"]
 
 
@@ -24,13 +28,13 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ``qlora`` trains over NF4 blocks, ``lora`` over the dequantised weights, ``full`` all of them,
     ``dora`` and ``adalora`` with PEFT's variants. ``rank`` is LoRA's r, ``alpha`` its α in
     multiples of r. A step reads ``step_samples`` samples, ``micro_tokens`` at once; the learning
-    rate rises over ``warmup`` (a share of the run), then falls as a cosine to ``final_rate`` of
-    itself. ``prompt_weight`` is what a token of the prompt counts in the loss
-    beside 1 for a token of the answer. The held-out loss is measured at ``strength``, a part of the
-    adapter's own: one that learns fast and serves at half of it is better than one that learns
-    slowly (docs/benchmarks.md). ``patience``: measurements of that loss without a better one before
-    the run stops. A run is saved when it is measured (``measures`` times), and
-    every ``checkpoint_seconds``. Seconds and steps of 0 are no limit.
+    rate (0: :attr:`rate` chooses) rises over ``warmup`` (a share of the run), then falls as a
+    cosine to ``final_rate`` of itself. ``prompt_weight`` is what a token of the prompt counts in
+    the loss beside 1 for a token of the answer. The held-out loss is measured at ``strength``, a
+    part of the adapter's own: one that learns fast and serves at half of it is better than one that
+    learns slowly (docs/benchmarks.md). ``patience``: measurements of that loss without a better one
+    before the run stops. A run is saved when it is measured (``measures`` times), and every
+    ``checkpoint_seconds``. Seconds and steps of 0 are no limit.
 
     A run that starts from the adapter that serves makes ``warm_passes``; every ``scratch_every``-th
     run starts from scratch (1: each; at most as many as there are runs kept).
@@ -41,7 +45,7 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     alpha: Positive = 2.0
     dropout: Share = 0.0
     modules: tuple[str, ...] = (*ATTENTION, *FEED_FORWARD)
-    learning_rate: Positive = 3e-3
+    learning_rate: NotNegative = 0.0
     passes: Positive = 4.0
     warm_passes: Positive = 2.0
     scratch_every: Annotated[int, msgspec.Meta(ge=1, le=KEPT_RUNS)] = 5
@@ -59,6 +63,11 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     measures: Count = 5
     checkpoint_seconds: NotNegative = 120.0
     seed: int = 1
+
+    @property
+    def rate(self) -> float:
+        """The learning rate at its peak."""
+        return self.learning_rate or RATE
 
 
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from lsp_server.errors import SettingsError
 from lsp_server.prompt.window import Budget
 
 from ..base.loading import Precision
-from .config import RecipeConfig
+from .config import FEW_STEPS_RATE, RecipeConfig
 
 CPU_MICRO_TOKENS = 1_024
 """Tokens that pass through the model at once on a CPU: they bound the memory, and more are hardly
@@ -65,7 +65,7 @@ def machine_for(
     precision: Precision = "nf4" if method == "qlora" else "bf16"
     if method == "full":
         precision = "fp32"
-    config = msgspec.structs.replace(config, method=method)
+    config = msgspec.structs.replace(config, method=method, learning_rate=config.rate)
     kept = 0.2 if method == "qlora" else 1.0
     return Machine(device, precision, compiled=True, kept=kept, threads=threads), config
 
@@ -91,6 +91,7 @@ def _cpu(config: RecipeConfig, threads: int) -> tuple[Machine, RecipeConfig]:
     limited = config.time_budget or config.max_steps
     config = msgspec.structs.replace(
         config,
+        learning_rate=config.learning_rate or FEW_STEPS_RATE,
         micro_tokens=min(config.micro_tokens, CPU_MICRO_TOKENS),
         time_budget=config.time_budget if limited else CPU_SECONDS,
     )

@@ -27,7 +27,7 @@ def optimizer_of(
 ) -> torch.optim.Optimizer:
     """AdamW; for QLoRA on a GPU with 8-bit states that may be paged out to the host's memory."""
     options = {
-        "lr": config.learning_rate,
+        "lr": config.rate,
         "betas": (0.9, 0.99),
         "weight_decay": config.weight_decay,
     }

@@ -167,7 +167,7 @@ class _Training:
     @property
     def rate(self) -> float:
         """The learning rate of the step that is made."""
-        return self.config.learning_rate * schedule(self.done, 1 / self.steps, self.config)
+        return self.config.rate * schedule(self.done, 1 / self.steps, self.config)
 
     @property
     def over(self) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from lsp_server.errors import SettingsError
 from tests.train_extra import torch
-from training.recipe.config import RecipeConfig
+from training.recipe.config import FEW_STEPS_RATE, RATE, RecipeConfig
 from training.recipe.machine import CPU_MICRO_TOKENS, CPU_SECONDS, machine_for
 
 FREE = 8_000_000
@@ -63,6 +63,18 @@ def test_a_cpu_trains_for_some_minutes_if_nobody_says_otherwise(
 ) -> None:
     _, config = machine_for(RecipeConfig(**limits), base)
     assert config.time_budget == seconds
+
+
+@pytest.mark.usefixtures("cpu")
+@pytest.mark.parametrize(("given", "found"), [(0.0, FEW_STEPS_RATE), (1e-4, 1e-4)])
+def test_the_few_steps_of_a_cpu_are_longer(base: Path, given: float, found: float) -> None:
+    _, config = machine_for(RecipeConfig(learning_rate=given), base)
+    assert config.rate == found
+
+
+def test_all_passes_have_their_own_rate() -> None:
+    assert RecipeConfig().rate == RATE
+    assert RecipeConfig(learning_rate=1e-4).rate == 1e-4
 
 
 @pytest.mark.usefixtures("cpu")
