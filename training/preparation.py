@@ -4,12 +4,13 @@ Working tree → hold-out by time → outlines → curation → samples, and the
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from lsp_server.errors import TenonError
 from lsp_server.prompt.formats import Special
+from lsp_server.prompt.window import Budget
 from lsp_server.store.files import RepositoryFile, Skipped, repository_files
 from lsp_server.store.index import RepositoryIndex
 from lsp_server.store.rules import Rules
@@ -29,7 +30,7 @@ from .holdout.learnt import fresh_share, without_learnt
 from .outlines.extract import extract
 from .outlines.extraction_cache import ExtractionCache
 from .questions import Questions, source_of
-from .recipe.recipe import Material
+from .recipe.material import Material
 
 GENERAL_SPANS = 100
 GENERAL_CHOOSING = 32
@@ -40,7 +41,8 @@ LARGEST_HOLDOUT = 5_000
 
 
 LEAST_UNSEEN = 0.5
-"""Which part of the code that is held out must be new to the adapter that serves."""
+"""Which part of the code that is held out must be new to the adapter that serves, for a run to
+start from it."""
 
 
 class NothingToLearnError(TenonError):
@@ -58,13 +60,27 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """How long the prompts are that some texts were cut to, over which base and context.
+
+    It follows from the speed that the engine has just then. A run that goes on must go on with the
+    one that it began with, or it would compare losses of prompts that are not the same.
+    """
+
+    base: str
+    context: int | None
+    data_sha256: str
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """``newer`` and ``general`` are the gate's questions, ``validation`` those of early stopping,
     which the spans ``choosing`` (ids) are of; ``remembered`` is general code that the gate never
     asks, which chooses the scale beside ``validation``.
 
     ``data_sha256`` is of all texts that are learnt from. ``commit`` is the working tree's.
-    ``unseen``: the adapter that serves has read nothing of what is held out, as far as is known.
+    ``unseen``: most of what is newer is new to the adapter that serves as well, as far as is known.
     """
 
     holdout: HoldOut
@@ -92,6 +108,11 @@ class Prepared:
             "general": len(self.general),
         }
 
+    @property
+    def budget(self) -> Budget:
+        """What prompts were cut to, of samples and of questions."""
+        return self.dataset.terms.budget
+
     def material(self, base: str, start: str = "") -> Material:
         """As the recipe takes it; ``base`` is the identity of the model that is trained over, and
         ``start`` the id of the adapter that is started from, if any.
@@ -104,7 +125,9 @@ class Prepared:
             general=self.remembered,
             unlearned=frozenset(unlearned(self.dataset)),
             pieces=self.dataset.terms.tokenizer.pieces,
-            identity=f"{base}/{start}/{self.data_sha256}/{chosen}/{self.dataset.mix}",
+            identity="/".join(
+                [base, start, self.data_sha256, chosen, str(self.dataset.mix), str(self.budget)]
+            ),
         )
 
 
@@ -117,15 +140,18 @@ def prepare(
     cache: ExtractionCache | None,
     seed: int = 1,
     known: Known | None = None,
+    kept: Cut | None = None,
     processes: int | None = None,
     told: Callable[[str], None] = lambda _step: None,
 ) -> Prepared:
     """Read a repository; ``told`` hears what is being done.
 
-    Of what is held out, the lines that the serving adapter has read (``known``) are left out,
-    unless too little remains: then it must not be started from. If it is, samples are drawn more
-    often from files that are new to it. ``processes`` parse (all cores, up to eight). Raises
-    NothingToLearnError, and SettingsError for a faulty ``tenon.toml``.
+    Of what is held out, the lines that the serving adapter has read (``known``) are left out: it
+    knows them by heart, and nothing could win against that. If too little remains, it must not be
+    started from. If it is, samples are drawn more often from files that are new to it. ``kept`` is
+    how a run that was cut short cut its prompts: if the texts are the same, these are cut so too.
+    ``processes`` parse (all cores, up to eight). Raises NothingToLearnError, and SettingsError for
+    a faulty ``tenon.toml``.
     """
     told("reading files")
     accepted: list[RepositoryFile] = []
@@ -137,14 +163,17 @@ def prepare(
     told("finding what is new")
     history = History.of(root)
     holdout = hold_out(accepted, history, HoldoutRules(max_lines=LARGEST_HOLDOUT), seed)
-    unseen = without_learnt(holdout, known.lines) if known else holdout
-    is_unseen = known is not None and unseen.lines >= LEAST_UNSEEN * holdout.lines
-    if is_unseen:
-        holdout = unseen
+    is_unseen = False
+    if known is not None:
+        whole, holdout = holdout, without_learnt(holdout, known.lines)
+        is_unseen = holdout.lines >= LEAST_UNSEEN * whole.lines
     told("parsing and curating")
     curated = curate(extract(holdout.training, cache, processes=processes), ledger)
     if not curated.files:
         raise NothingToLearnError(_nothing(root, ledger))
+    data_sha256 = _checksum(curated.files)
+    if kept is not None and kept.data_sha256 == data_sha256:
+        terms = replace(terms, budget=kept.budget)
     weights = _recent(history, holdout, mix.half_life)
     if known is not None and known.started and is_unseen:
         weights = _fresh(curated, weights, known.lines, mix.fresh)
@@ -164,7 +193,7 @@ def prepare(
         validation=questions.validation,
         newer=questions.newer,
         general=tuple(Span(example, kind) for example, kind in rest),
-        data_sha256=_checksum(curated.files),
+        data_sha256=data_sha256,
         commit=history.head.id if history else None,
         choosing=questions.choosing,
         remembered=tuple(

@@ -17,7 +17,14 @@ from training.curation.ledger import Ledger
 from training.data.dataset import SampleMix
 from training.data.terms import Terms
 from training.holdout.learnt import learnt_lines
-from training.preparation import Known, NothingToLearnError, Prepared, prepare, unlearned
+from training.preparation import (
+    Cut,
+    Known,
+    NothingToLearnError,
+    Prepared,
+    prepare,
+    unlearned,
+)
 
 TOKENIZER = ByteTokenizer()
 TERMS = Terms(
@@ -37,10 +44,12 @@ def prepared(
     ledger: Ledger | None = None,
     mix: SampleMix | None = None,
     known: Known | None = None,
+    kept: Cut | None = None,
 ) -> Prepared:
     return prepare(
-        root, TERMS, mix or SampleMix(), ledger=ledger or Ledger(), cache=None, known=known
-    )
+        root, TERMS, mix or SampleMix(), ledger=ledger or Ledger(), cache=None, known=known,
+        kept=kept,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -217,9 +226,35 @@ def test_an_adapter_that_has_read_what_is_held_out_is_not_started_from(tmp_path:
     everything = Known(learnt_lines(plain.holdout.files.values()), started=True)
     found = prepared(made.root, known=everything)
     assert not found.unseen
-    assert found.holdout == plain.holdout
+    # The gate asks nothing rather than what one of the two knows by heart.
+    assert plain.newer
+    assert (found.newer, found.validation, found.holdout.lines) == ((), (), 0)
     weights = [it.weight for it in found.dataset.repository.files]
     assert weights == [it.weight for it in plain.dataset.repository.files]
+
+
+def test_where_most_was_read_the_gate_asks_the_rest(tmp_path: Path):
+    made = repository(tmp_path / "project")
+    made.commit({f"old{number}.py": code(f"old{number}", 40) for number in range(12)})
+    made.commit({f"new{number}.py": code(f"new{number}", 16) for number in range(6)})
+    plain = prepared(made.root)
+    read = [file for path, file in plain.holdout.files.items() if path != "new3.py"]
+    found = prepared(made.root, known=Known(learnt_lines(read), started=True))
+    assert not found.unseen
+    assert {span.file for span in found.newer} == {"new3.py"}
+
+
+def test_a_run_that_goes_on_cuts_its_prompts_as_it_began(tmp_path: Path):
+    (tmp_path / "a.py").write_text(code("alone", 120))
+    began = prepared(tmp_path)
+    cut = Cut("base", 4096, began.data_sha256, Budget(200, 80, 32))
+    again = prepared(tmp_path, kept=cut)
+    assert (began.budget, again.budget) == (TERMS.budget, cut.budget)
+    assert began.dataset.sample(3) != again.dataset.sample(3)
+    # What is cut otherwise is other material, however that came about.
+    assert began.material("").identity != again.material("").identity
+    (tmp_path / "a.py").write_text(code("another", 120))
+    assert prepared(tmp_path, kept=cut).budget == TERMS.budget
 
 
 def test_material_is_told_apart_by_where_it_starts_and_what_chose_its_checkpoint(found: Prepared):
