@@ -7,31 +7,31 @@ from .errors import AdapterError
 from .protocol import AdapterLine, AdapterList
 from .store.adapters import AdapterRegistry, StoredAdapter
 from .store.adapters.choice import NOTHING
-from .store.choosing import serving_store
+from .store.choosing import serving_store, shelf_of
 from .store.paths import StorePaths
 
 
 def adapter_list(paths: StorePaths, root: Path, base: str | None = None) -> AdapterList:
-    """What was learnt of ``root``, or of the repository whose adapters serve it; newest first.
+    """What was learnt of ``root``, or of the repository whose adapters it may have; newest first.
 
     ``base`` is the identity of the model that serves, None if nobody knows: then all of them are
     usable that no gate rejected. Where the choice cannot be read, ``trouble`` says so. Reads the
     disk and asks git, so it is not for an event loop.
     """
-    serving = serving_store(paths, root)
-    registry = AdapterRegistry(serving.store)
+    shelf = shelf_of(paths, root)
+    registry = AdapterRegistry(shelf.store)
     trouble = ""
     try:
-        choice = registry.choice() or NOTHING
+        choice = AdapterRegistry(serving_store(paths, root).store).choice() or NOTHING
     except AdapterError as error:
         choice, trouble = NOTHING, str(error)
     return AdapterList(
         root=str(root.resolve()),
-        repository=serving.store.name,
+        repository=shelf.store.name,
         active=choice.adapter_id,
         adapters=tuple(_lines(registry, registry.all(), choice.adapter_id, base)),
         manual=choice.manual,
-        origin=serving.reason,
+        origin=shelf.reason,
         trouble=trouble,
     )
 

@@ -7,6 +7,7 @@ never waits for the look: until an adapter is loaded, the one before it goes on,
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,17 @@ class AdaptableEngine(CompletionEngine, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedAdapter:
+    """``name`` is what an engine is asked for, ``least_confidence`` what the gate measured for it
+    (None: the model's own holds).
+    """
+
+    name: str
+    scale: float
+    least_confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Seen:
     """What an adapter was loaded for: a choice on disk, and the model that an engine served."""
 
@@ -52,13 +64,15 @@ class _Repository:
     searched: float = 0.0
     engine: AdaptableEngine | None = None
     seen: _Seen | None = None
-    adapter: str | None = None
-    scale: float = 1.0
-    least_confidence: float | None = None
+    loaded: LoadedAdapter | None = None
     looked: float = 0.0
     look: asyncio.Task[None] | None = None
     looked_with: AdaptableEngine | None = None
     told: str = ""
+
+    @property
+    def adapter(self) -> str | None:
+        return self.loaded.name if self.loaded else None
 
 
 class AdapterLoader:
@@ -90,8 +104,8 @@ class AdapterLoader:
         repository = self._repositories.setdefault(root, _Repository(root))
         self._latest = self._latest or repository
 
-    def adapter_of(self, root: str, engine: AdaptableEngine) -> str | None:
-        """The name to ask ``engine`` for; None: the base. Never waits, but may begin a look."""
+    def adapter_of(self, root: str, engine: AdaptableEngine) -> LoadedAdapter | None:
+        """What to ask ``engine`` for; None: the base. Never waits, but may begin a look."""
         self.open(root)
         repository = self._repositories[root]
         if repository is not self._latest:
@@ -99,17 +113,7 @@ class AdapterLoader:
             self._on_change()
         if time.monotonic() - repository.looked >= LOOK_SECONDS:
             self._begin(repository, engine)
-        return repository.adapter if repository.engine is engine else None
-
-    def scale_of(self, root: str) -> float:
-        """The scale at which a folder's adapter is loaded."""
-        repository = self._repositories.get(root)
-        return repository.scale if repository else 1.0
-
-    def least_confidence(self, root: str) -> float | None:
-        """What the gate measured for the adapter that is loaded for a folder, if it did."""
-        repository = self._repositories.get(root)
-        return repository.least_confidence if repository else None
+        return repository.loaded if repository.engine is engine else None
 
     def lost(self, root: str, engine: AdaptableEngine) -> None:
         """The engine did not know the adapter: it began anew, or serves another model."""
@@ -180,16 +184,15 @@ class AdapterLoader:
         except (AdapterError, EngineRequestError, OSError) as error:
             active, trouble = None, f"the base alone serves {repository.root}: {error}"
         repository.engine, repository.seen = engine, seen
-        repository.scale = active.scale if active else 1.0
-        repository.least_confidence = active.adapter.least_confidence if active else None
-        self._serve(repository, active.adapter.id if active else None)
+        self._serve(repository, _loaded(active) if active else None)
         self._tell(repository, trouble)
 
     def _choice(self, repository: _Repository) -> tuple[RepositoryStore, Fingerprint | None]:
         """Reads the disk: which version of ``active.json`` there is; None: the base serves."""
         own, now = RepositoryStore.of(self._paths, Path(repository.root)), time.monotonic()
         if own.active_json.exists():
-            repository.store = own
+            # Once that is taken back, relatives are searched for at the next look.
+            repository.store, repository.searched = own, -math.inf
         elif repository.store is None or now - repository.searched >= RELATIVES_SECONDS:
             repository.store = serving_store(self._paths, own.root).store
             repository.searched = now
@@ -209,11 +212,11 @@ class AdapterLoader:
             )
         return registry.active(base_identity(ModelStore(self._paths), model, sha256))
 
-    def _serve(self, repository: _Repository, adapter: str | None) -> None:
-        if repository.adapter == adapter:
+    def _serve(self, repository: _Repository, loaded: LoadedAdapter | None) -> None:
+        before, repository.loaded = repository.adapter, loaded
+        if repository.adapter == before:
             return
-        repository.adapter = adapter
-        _log.info("%s serves %s", adapter or "the base alone", repository.root)
+        _log.info("%s serves %s", repository.adapter or "the base alone", repository.root)
         if repository is self._latest:
             self._on_change()
 
@@ -221,3 +224,7 @@ class AdapterLoader:
         if trouble and trouble != repository.told:
             self._on_trouble(trouble)
         repository.told = trouble
+
+
+def _loaded(active: ActiveAdapter) -> LoadedAdapter:
+    return LoadedAdapter(active.adapter.id, active.scale, active.adapter.least_confidence)

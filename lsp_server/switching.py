@@ -9,7 +9,7 @@ from .errors import UnknownAdapterError, WrongBaseError
 from .protocol import AdapterList
 from .store.adapters import AdapterRegistry
 from .store.adapters.manifest import base_identity
-from .store.choosing import serving_store
+from .store.choosing import serving_store, shelf_of
 from .store.models import ModelStore
 from .store.paths import StorePaths
 from .store.repositories import RepositoryStore
@@ -42,7 +42,8 @@ class Switch:
     def activate(self, name: str) -> None:
         """Have an adapter serve, by its id or a tag; "" is the base alone, ``auto`` the gate's.
 
-        Raises AdapterError and ``OSError``: what served goes on.
+        One of the repository that the folder belongs to serves both from then on: it is chosen
+        where it lies. Raises AdapterError and ``OSError``: what served goes on.
         """
         own = AdapterRegistry(RepositoryStore.of(self.paths, self.root))
         if not name:
@@ -56,7 +57,7 @@ class Switch:
             adapter = own.find(name)
         except UnknownAdapterError:
             # A worktree or a clone is served by those of another folder, until it has its own.
-            registry = AdapterRegistry(serving_store(self.paths, self.root).store)
+            registry = AdapterRegistry(shelf_of(self.paths, self.root).store)
             adapter = registry.find(name)
         if self.base not in {None, adapter.base}:
             raise WrongBaseError(
@@ -64,6 +65,8 @@ class Switch:
                 f"now; choose that model first (`tenon models use {adapter.base_name}`)"
             )
         registry.activate(adapter.id)
+        if registry != own:
+            own.forget()  # a "none" of the folder alone would go before it
 
     def rollback(self) -> str | None:
         """The id of what serves again; None: the base alone. Raises AdapterError."""

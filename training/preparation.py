@@ -3,13 +3,13 @@
 Working tree → hold-out by time → outlines → curation → samples, and the held-out code as questions.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 from lsp_server.errors import TenonError
-from lsp_server.prompt.formats import Special
+from lsp_server.prompt.window import Budget
 from lsp_server.store.files import RepositoryFile, Skipped, repository_files
 from lsp_server.store.index import RepositoryIndex
 from lsp_server.store.rules import Rules
@@ -18,7 +18,6 @@ from .curation.curate import Curated, CuratedFile, curate
 from .curation.ledger import Ledger, Rejected
 from .data import general
 from .data.dataset import Codebase, Dataset, SampleMix, TrainingFile, recency
-from .data.samples import Sample
 from .data.terms import Terms
 from .gate.scoring import Span
 from .holdout.added import Hashes
@@ -28,8 +27,8 @@ from .holdout.holdout import HoldOut, HoldoutRules, hold_out
 from .holdout.learnt import fresh_share, without_learnt
 from .outlines.extract import extract
 from .outlines.extraction_cache import ExtractionCache
+from .prepared import Cut, Known, Prepared
 from .questions import Questions, source_of
-from .recipe.recipe import Material
 
 GENERAL_SPANS = 100
 GENERAL_CHOOSING = 32
@@ -40,72 +39,12 @@ LARGEST_HOLDOUT = 5_000
 
 
 LEAST_UNSEEN = 0.5
-"""Which part of the code that is held out must be new to the adapter that serves."""
+"""Which part of the code that is held out must be new to the adapter that serves, for a run to
+start from it."""
 
 
 class NothingToLearnError(TenonError):
     """A repository without code that could be learnt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the adapter that serves has read: numbers of ``lines`` as
-    :func:`training.holdout.learnt.learnt_lines` gives them; ``started``: a run would start from it.
-    """
-
-    lines: Hashes
-    started: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """``newer`` and ``general`` are the gate's questions, ``validation`` those of early stopping,
-    which the spans ``choosing`` (ids) are of; ``remembered`` is general code that the gate never
-    asks, which chooses the scale beside ``validation``.
-
-    ``data_sha256`` is of all texts that are learnt from. ``commit`` is the working tree's.
-    ``unseen``: the adapter that serves has read nothing of what is held out, as far as is known.
-    """
-
-    holdout: HoldOut
-    curated: Curated
-    dataset: Dataset
-    validation: tuple[Sample, ...]
-    newer: tuple[Span, ...]
-    general: tuple[Span, ...]
-    data_sha256: str
-    commit: str | None
-    choosing: tuple[str, ...] = ()
-    remembered: tuple[Sample, ...] = ()
-    unseen: bool = False
-
-    def counts(self) -> dict[str, int | str]:
-        """How much there is to learn from and to judge by, for a run's log."""
-        return {
-            "files": len(self.curated.files),
-            "pairs": sum(len(entry.pairs) for entry in self.curated.files),
-            "samples": self.dataset.pass_size,
-            "split": self.holdout.split,
-            "lines": self.holdout.code_lines,
-            "held_out": self.holdout.lines,
-            "newer": len(self.newer),
-            "general": len(self.general),
-        }
-
-    def material(self, base: str, start: str = "") -> Material:
-        """As the recipe takes it; ``base`` is the identity of the model that is trained over, and
-        ``start`` the id of the adapter that is started from, if any.
-        """
-        chosen = sha256("\0".join(self.choosing).encode("utf-8", "surrogateescape")).hexdigest()
-        return Material(
-            samples=self.dataset.samples,
-            pass_size=self.dataset.pass_size,
-            heldout=self.validation,
-            general=self.remembered,
-            unlearned=frozenset(unlearned(self.dataset)),
-            pieces=self.dataset.terms.tokenizer.pieces,
-            identity=f"{base}/{start}/{self.data_sha256}/{chosen}/{self.dataset.mix}",
-        )
 
 
 def prepare(
@@ -113,24 +52,26 @@ def prepare(
     terms: Terms,
     mix: SampleMix,
     *,
-    lessons: Terms | None = None,
+    most: Budget | None = None,
     ledger: Ledger,
     cache: ExtractionCache | None,
     seed: int = 1,
     known: Known | None = None,
+    kept: Cut | None = None,
     processes: int | None = None,
     told: Callable[[str], None] = lambda _step: None,
 ) -> Prepared:
     """Read a repository; ``told`` hears what is being done.
 
-    ``terms`` are those that serve, and the gate's; ``lessons`` those of what is trained on and of
-    what training is measured by (None: the same).
-    Of what is held out, the lines that the serving adapter has read (``known``) are left out,
-    unless too little remains: then it must not be started from. If it is, samples are drawn more
-    often from files that are new to it. ``processes`` parse (all cores, up to eight). Raises
-    NothingToLearnError, and SettingsError for a faulty ``tenon.toml``.
+    ``most`` bounds the prompts that are learnt from, and those that training is measured by, below
+    the ones that serve and that the gate asks with.
+    Of what is held out, the lines that the serving adapter has read (``known``) are left out: it
+    knows them by heart, and nothing could win against that. If too little remains, it must not be
+    started from. If it is, samples are drawn more often from files that are new to it. ``kept`` is
+    how a run that was cut short cut its prompts: if the texts are the same, these are cut so too.
+    ``processes`` parse (all cores, up to eight). Raises NothingToLearnError, and SettingsError for
+    a faulty ``tenon.toml``.
     """
-    lessons = lessons or terms
     told("reading files")
     accepted: list[RepositoryFile] = []
     for entry in repository_files(root, Rules.of(root)):
@@ -141,14 +82,18 @@ def prepare(
     told("finding what is new")
     history = History.of(root)
     holdout = hold_out(accepted, history, HoldoutRules(max_lines=LARGEST_HOLDOUT), seed)
-    unseen = without_learnt(holdout, known.lines) if known else holdout
-    is_unseen = known is not None and unseen.lines >= LEAST_UNSEEN * holdout.lines
-    if is_unseen:
-        holdout = unseen
+    is_unseen = False
+    if known is not None:
+        whole, holdout = holdout, without_learnt(holdout, known.lines)
+        is_unseen = holdout.lines >= LEAST_UNSEEN * whole.lines
     told("parsing and curating")
     curated = curate(extract(holdout.training, cache, processes=processes), ledger)
     if not curated.files:
         raise NothingToLearnError(_nothing(root, ledger))
+    data_sha256 = _checksum(curated.files)
+    if kept is not None and kept.data_sha256 == data_sha256:
+        terms = replace(terms, budget=kept.budget)
+    lessons = terms.within(most) if most else terms
     weights = _recent(history, holdout, mix.half_life)
     if known is not None and known.started and is_unseen:
         weights = _fresh(curated, weights, known.lines, mix.fresh)
@@ -168,7 +113,7 @@ def prepare(
         validation=questions.validation,
         newer=questions.newer,
         general=tuple(Span(example, kind) for example, kind in rest),
-        data_sha256=_checksum(curated.files),
+        data_sha256=data_sha256,
         commit=history.head.id if history else None,
         choosing=questions.choosing,
         remembered=tuple(
@@ -176,18 +121,8 @@ def prepare(
             for example in general.choosing(GENERAL_CHOOSING, seed)
         ),
         unseen=is_unseen,
+        budget=terms.budget,
     )
-
-
-def unlearned(dataset: Dataset) -> Iterator[int]:
-    """The control tokens of a format's prompts, which are never to be predicted."""
-    fim, ids = dataset.terms.fim, dataset.terms.tokenizer.ids
-    entries = [*fim.layout]
-    if layout := fim.repository:
-        entries += [*layout.repository, *layout.file, *layout.current]
-    for entry in entries:
-        if isinstance(entry, Special) and entry.token in ids:
-            yield ids[entry.token]
 
 
 def _nothing(root: Path, ledger: Ledger) -> str:

@@ -15,6 +15,7 @@ from lsp_server.store.files import RepositoryFile
 from lsp_server.store.index import RepositoryIndex
 from lsp_server.store.secrets import find_secrets
 
+from .curation.cleaning import overlaps
 from .data.samples import Sample
 from .data.terms import Terms
 from .evaluation.examples import FimExample
@@ -72,7 +73,7 @@ def _spans(holdout: HoldOut, name: str, seed: int) -> list[Span]:
                if path in holdout.new}  # fmt: skip
 
     def is_allowed(file: RepositoryFile, span: TextSpan) -> bool:
-        return not any(span[0] < end and start < span[1] for start, end in secrets[file.path])
+        return not overlaps(secrets[file.path], *span)
 
     examples = held_out_examples(
         holdout,

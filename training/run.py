@@ -16,6 +16,7 @@ import torch
 
 from lsp_server.errors import SettingsError
 from lsp_server.store.adapters import AdapterRegistry
+from lsp_server.store.choosing import serving_store
 from lsp_server.store.locks import MachineLock, RunLock
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
@@ -29,7 +30,8 @@ from .gate.report import GateReport, Limits
 from .gate.timing import TimeBudget
 from .interruption import interruptible
 from .outlines.extraction_cache import ExtractionCache
-from .preparation import Known, Prepared, prepare
+from .preparation import prepare
+from .prepared import Cut, Known, Prepared
 from .recipe.config import RecipeConfig, TrainConfig
 from .recipe.machine import Machine, machine_for
 from .running.candidate import make_candidate, train_candidate
@@ -37,7 +39,7 @@ from .running.job import Job, Listener, Unheard
 from .running.memory import check_memory
 from .running.plan import Plan
 from .running.publishing import publish
-from .running.resuming import checkpoint_of, clear
+from .running.resuming import checkpoint_of, clear, keep_cut, kept_cut
 from .running.start import Start, scratch_is_due, start_of
 from .running.team import ALONE, Team
 from .served import ServedBase, ask_served, check_still_served
@@ -78,7 +80,7 @@ class TrainingRun:
         with _cache(store) as cache:
             machine, _ = machine_for(self.config.recipe, base.model.path, threads=self.threads)
             return self._prepare(
-                base, machine, None, ledger=ledger, cache=cache, begin=self.listener.stage
+                base, machine, None, None, ledger=ledger, cache=cache, begin=self.listener.stage
             )
 
     def execute(self, team: Team = ALONE) -> Outcome:
@@ -112,18 +114,21 @@ class TrainingRun:
                     tell(stage)
                     events.tell({"kind": "stage", "stage": stage})
 
-                start = _start(store, base, recipe)
+                start = self._start(store, base, recipe)
+                checkpoint = checkpoint_of(run, RunStore(store))
+                kept = kept_cut(checkpoint, base.identity, base.info.context)
                 with Ledger(run.samples) as ledger, _cache(store) as cache:
                     prepared = self._prepare(
-                        base, machine, start.known, ledger=ledger, cache=cache, begin=begin
+                        base, machine, start.known, kept, ledger=ledger, cache=cache, begin=begin
                     )
                 events.tell({"kind": "material", **prepared.counts()})
                 known, start = start.known, start.judged_fairly(unseen=prepared.unseen)
                 config = msgspec.structs.replace(self.config, recipe=start.shortened(recipe))
                 job = Job(
                     run, store, base, prepared, config, machine, start, cancelled, clock, events,
-                    self.listener, self.limits, begin, checkpoint_of(run, RunStore(store)),
+                    self.listener, self.limits, begin, checkpoint,
                 )  # fmt: skip
+                keep_cut(checkpoint, job.cut)
                 team.hand_out(Plan.of(job, known))
                 scale = make_candidate(job, team)
                 report = asyncio.run(self._judged(job, scale))
@@ -150,7 +155,7 @@ class TrainingRun:
             machine, _ = machine_for(plan.config.recipe, base.model.path, threads=self.threads)
             with _cache(store) as cache:
                 prepared = self._prepare(
-                    base, machine, plan.known, ledger=Ledger(), cache=cache, begin=begin
+                    base, machine, plan.known, plan.cut, ledger=Ledger(), cache=cache, begin=begin
                 )
             plan.check(prepared)
             job = Job(
@@ -171,16 +176,32 @@ class TrainingRun:
         base: ServedBase,
         machine: Machine,
         known: Known | None,
+        kept: Cut | None,
         *,
         ledger: Ledger,
         cache: ExtractionCache,
         begin: Callable[[str], None],
     ) -> Prepared:
-        lessons = base.terms.within(machine.prompt) if machine.prompt else None
         return prepare(
-            self.root, base.terms, self.config.mix, lessons=lessons, ledger=ledger, cache=cache,
-            known=known, seed=self.config.recipe.seed, processes=self.threads or None, told=begin,
+            self.root, base.terms, self.config.mix, most=machine.prompt, ledger=ledger, cache=cache,
+            known=known, kept=kept, seed=self.config.recipe.seed, processes=self.threads or None,
+            told=begin,
         )  # fmt: skip
+
+    def _serving(self) -> AdapterRegistry:
+        """Of what serves the folder, be it another one's: an adapter that is promoted here takes
+        its place.
+        """
+        return AdapterRegistry(serving_store(self.paths, self.root).store)
+
+    def _start(self, store: RepositoryStore, base: ServedBase, recipe: RecipeConfig) -> Start:
+        due = scratch_is_due(RunStore(store), recipe.scratch_every)
+        return start_of(self._serving(), base.identity, recipe, scratch_is_due=due)
+
+    def _current(self, base: ServedBase) -> tuple[Path, float] | None:
+        """What serves, and its scale; None too where it is of another base, or damaged."""
+        active = self._serving().usable(base.identity)
+        return (active.adapter.path, active.scale) if active else None
 
     async def _judged(self, job: Job, scale: float) -> GateReport:
         """What the engine says of the candidate; raises TrainingCancelledError."""
@@ -192,10 +213,10 @@ class TrainingRun:
             newer=job.prepared.newer,
             general=job.prepared.general,
             candidate=job.candidate,
-            budget=job.base.terms.budget,
-            end=job.base.terms.end,
-            current=_current(job),
-            scales=(scale,),
+            budget=job.prepared.budget,
+            end=job.prepared.dataset.terms.end,
+            current=self._current(job.base),
+            scale=scale,
             limits=self.limits,
             within=TimeBudget(self.gate_seconds or None, job.clock),
         )
@@ -209,17 +230,6 @@ class TrainingRun:
             raise SettingsError(
                 f"{self.root} is gone, so its training ended; what served before goes on serving"
             )
-
-
-def _start(store: RepositoryStore, base: ServedBase, recipe: RecipeConfig) -> Start:
-    due = scratch_is_due(RunStore(store), recipe.scratch_every)
-    return start_of(AdapterRegistry(store), base.identity, recipe, scratch_is_due=due)
-
-
-def _current(job: Job) -> tuple[Path, float] | None:
-    """The adapter that serves, and its scale; None too where it is of another base, or damaged."""
-    active = job.registry.usable(job.base.identity)
-    return (active.adapter.path, active.scale) if active else None
 
 
 @contextmanager

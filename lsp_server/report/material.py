@@ -9,7 +9,7 @@ from ..errors import AdapterError
 from ..store.adapters import AdapterRegistry, StoredAdapter
 from ..store.adapters.manifest import GATE
 from ..store.catalogue import STARTER
-from ..store.choosing import serving_store
+from ..store.choosing import serving_store, shelf_of
 from ..store.feedback_summary import Feedback, read_feedback
 from ..store.models import ModelStore
 from ..store.paths import StorePaths
@@ -58,11 +58,10 @@ def collect(paths: StorePaths, root: Path, now: datetime | None = None) -> Mater
     store = RepositoryStore.of(paths, root)
     models = ModelStore(paths)
     model = models.chosen() or STARTER
-    serving = serving_store(paths, root)
-    registry = AdapterRegistry(serving.store)
+    shelf = shelf_of(paths, root)
     active, trouble = None, ""
     try:
-        active = registry.active_id()
+        active = AdapterRegistry(serving_store(paths, root).store).active_id()
     except AdapterError as error:
         trouble = str(error)
     return Material(
@@ -75,9 +74,9 @@ def collect(paths: StorePaths, root: Path, now: datetime | None = None) -> Mater
         trouble=trouble,
         adapters=tuple(
             Judged(adapter, read_gate(adapter.path.parent / GATE), adapter.id == active)
-            for adapter in reversed(registry.all())
+            for adapter in reversed(AdapterRegistry(shelf.store).all())
         ),
         runs=tuple(story_of(run) for run in reversed(RunStore(store).all())),
         feedback=read_feedback(paths.feedback, store.folder.name),
-        whose=serving.reason,
+        whose=shelf.reason,
     )

@@ -55,11 +55,11 @@ class Asking:
         root = root_of(request.path, request.roots)
         adapter = adapters.adapter_of(root, engine) if root else None
         draws = self._base_share.draws
-        if root is None or not adapter or draws(base_share, query.uri, request.position.line):
+        if adapter is None or draws(base_share, query.uri, request.position.line):
             return query
         return replace(
             query,
-            adapter=adapter,
-            scale=adapters.scale_of(root),
-            least_confidence=adapters.least_confidence(root),
+            adapter=adapter.name,
+            scale=adapter.scale,
+            least_confidence=adapter.least_confidence,
         )

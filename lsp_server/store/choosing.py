@@ -3,6 +3,9 @@
 A folder that nothing was chosen for goes to the repository around it, a worktree to the repository
 that it is of, and a clone to another clone of the same remote. A submodule is a repository of its
 own. What is told apart here are folders; whether an adapter fits the model is found out later.
+
+Whose choice holds and where the adapters lie are two questions: a worktree may do without its main
+checkout's, and has none of its own to choose instead.
 """
 
 import configparser
@@ -13,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ..errors import AdapterError
 from .adapters.choice import read_choice
+from .adapters.shelf import AdapterShelf
 from .paths import StorePaths
 from .repositories import RepositoryStore, recorded_repositories, remote_of
 
@@ -22,21 +26,50 @@ _SMALL = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The store whose adapters serve a folder; ``reason`` says whose they are, empty: its own."""
+    """The store that adapters of a folder are in; ``reason`` says whose it is, empty: its own."""
 
     store: RepositoryStore
     reason: str = ""
 
 
 def serving_store(paths: StorePaths, root: Path) -> Serving:
-    """Whose adapters serve ``root``; its own where nothing serves it.
+    """Whose choice holds for ``root``; its own where nothing serves it.
 
-    Reads the disk and asks git, so it is not for an event loop. A store where anything was chosen,
-    be it "none", is its folder's own.
+    Reads the disk and asks git, so it is not for an event loop. A folder where anything was chosen,
+    be it "none", has its own choice.
     """
     own = RepositoryStore.of(paths, root)
     if own.active_json.exists():
         return Serving(own)
+    return _related(paths, own) or Serving(own)
+
+
+def shelf_of(paths: StorePaths, root: Path) -> Serving:
+    """Where the adapters lie that ``root`` may choose among.
+
+    That is the store whose choice holds, but for a folder that chose "none" and has none of its own
+    that could serve: it may choose among those that it would have without that. Not for an event
+    loop.
+    """
+    serving = serving_store(paths, root)
+    own = RepositoryStore.of(paths, root)
+    if serving.store == own and _is_bare(own):
+        return _related(paths, own) or serving
+    return serving
+
+
+def _is_bare(store: RepositoryStore) -> bool:
+    """Whether nothing serves there, and nothing could."""
+    try:
+        choice = read_choice(store.active_json)
+    except AdapterError:
+        return False
+    serves = choice is not None and choice.adapter_id is not None
+    return not serves and all(adapter.lost for adapter in AdapterShelf(store).all())
+
+
+def _related(paths: StorePaths, own: RepositoryStore) -> Serving | None:
+    """The store of another folder whose adapters serve one that chose nothing."""
     top = top_of(own.root)
     related = (RepositoryStore.of(paths, folder) for folder in _homes(own.root, top))
     for store in related:
@@ -46,7 +79,7 @@ def serving_store(paths: StorePaths, root: Path) -> Serving:
     if clones:
         newest = max(clones, key=lambda store: store.active_json.stat().st_mtime_ns)
         return Serving(newest, f"of {newest.root}, a clone of the same remote")
-    return Serving(own)
+    return None
 
 
 def top_of(folder: Path) -> Path | None:

@@ -33,9 +33,11 @@ from tests.starter import install
 from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
 from training import preparation, questions
 from training import run as run_module
+from training import served as served_module
 from training.data.dataset import SampleMix
 from training.gate.judge import judge
 from training.gate.report import GateReport
+from training.interruption import RunCancelledError
 from training.recipe.config import RecipeConfig, TrainConfig
 from training.run import TrainingRun
 from training.running.job import Listener
@@ -116,12 +118,13 @@ async def manifest_facts(home: StorePaths, project: Repository, adapter) -> None
     assert adapter.gate.spans > 0
 
 
-def test_what_is_promoted_serves(home, project, monkeypatch):
-    async def lenient(*arguments) -> GateReport:
-        """The gate's own report with another verdict: two steps win nothing."""
-        report = await judge(*arguments)
-        return msgspec.structs.replace(report, verdict="promoted")
+async def lenient(*arguments) -> GateReport:
+    """The gate's own report with another verdict: two steps win nothing."""
+    report = await judge(*arguments)
+    return msgspec.structs.replace(report, verdict="promoted")
 
+
+def test_what_is_promoted_serves(home, project, monkeypatch):
     monkeypatch.setattr(run_module, "judge", lenient)
     outcome = TrainingRun(project.root, home, CONFIG, gate_seconds=60).execute()
     assert outcome.report.sweep is not None
@@ -152,6 +155,49 @@ async def test_the_engine_answers_with_it(home, project):
     finally:
         await client.unload_adapter("shelf")
         await client.aclose()
+
+
+def test_a_worktree_starts_from_what_serves_it_and_is_held_to_it(
+    home, project, tmp_path, monkeypatch
+):
+    main = registry(home, project)
+    served = main.active_id()
+    project.git("worktree", "add", "--quiet", str(tmp_path / "beside"), "-b", "beside")
+    monkeypatch.setattr(run_module, "judge", lenient)
+    outcome = TrainingRun(tmp_path / "beside", home, CONFIG, gate_seconds=60).execute()
+    assert [arm.name for arm in outcome.report.sweep.arms[:2]] == ["base", "current"]
+    own = AdapterRegistry(RepositoryStore.of(home, tmp_path / "beside"))
+    [adapter] = own.all()
+    assert (adapter.id, adapter.started_from) == (outcome.adapter, served)
+    assert (own.active_id(), main.active_id()) == (adapter.id, served)
+
+
+def test_a_run_that_goes_on_cuts_its_prompts_as_it_began(home, tmp_path, monkeypatch):
+    project = small_project(tmp_path / "four", NEWER[4:])
+    recipe = msgspec.structs.replace(SHORT, max_steps=3, measures=3)
+    config = msgspec.structs.replace(CONFIG, recipe=recipe)
+    steps, budgets = [], []
+
+    def stop(event) -> None:
+        steps.append(event.step)
+        if event.step == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def noted(*arguments, **named) -> preparation.Prepared:
+        found = preparation.prepare(*arguments, **named)
+        budgets.append(found.dataset.terms.budget)
+        return found
+
+    def slower(*arguments) -> Budget:
+        return Budget(prefix=48, suffix=16, output=8)
+
+    monkeypatch.setattr(run_module, "prepare", noted)
+    with pytest.raises(RunCancelledError):
+        TrainingRun(project.root, home, config, Listener(event=stop)).execute()
+    monkeypatch.setattr(served_module, "budget_for", slower)
+    TrainingRun(project.root, home, config, Listener(event=stop), gate_seconds=0.1).execute()
+    assert budgets[0] == budgets[1] != slower()
+    assert steps == [1, 2, 3]
 
 
 def test_a_dry_run_shows_what_would_be_learnt_and_eval_reads_its_export(

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lsp_server import adapter_loading
-from lsp_server.adapter_loading import AdapterLoader
+from lsp_server.adapter_loading import AdapterLoader, LoadedAdapter
 from lsp_server.errors import EngineRequestError, EngineUnavailableError
 from lsp_server.store.adapters import AdapterRegistry
 from lsp_server.store.adapters.manifest import AdapterFacts, GateSummary
@@ -72,11 +72,16 @@ class Home:
         self.registry.activate(adapter.id, scale)
         return adapter
 
+    def now(self, engine, root=None):
+        """The adapter that a query gets."""
+        loaded = self.loader.adapter_of(root or self.root, engine)
+        return loaded.name if loaded else None
+
     async def ask(self, engine):
         """What a query gets once the look that it began has ended."""
         self.loader.adapter_of(self.root, engine)
         await asyncio.wait([self.loader._repositories[self.root].look])
-        return self.loader.adapter_of(self.root, engine)
+        return self.now(engine)
 
 
 @pytest.fixture
@@ -97,13 +102,15 @@ async def test_the_active_adapter_is_loaded_at_its_scale_and_once(home):
 
 async def test_what_the_gate_measured_for_an_adapter_holds_while_it_serves(home):
     engine = Engine()
-    home.promote(facts=msgspec.structs.replace(FACTS, least_confidence=-1.5))
-    assert home.loader.least_confidence(home.root) is None
+    adapter = home.promote(facts=msgspec.structs.replace(FACTS, least_confidence=-1.5))
     await home.ask(engine)
-    assert home.loader.least_confidence(home.root) == -1.5
+    assert home.loader.adapter_of(home.root, engine) == LoadedAdapter(adapter.id, 0.75, -1.5)
+    home.registry.activate(adapter.id, 0.5)
+    await home.ask(engine)
+    assert home.loader.adapter_of(home.root, engine) == LoadedAdapter(adapter.id, 0.5, -1.5)
     home.registry.deactivate()
     await home.ask(engine)
-    assert home.loader.least_confidence(home.root) is None
+    assert home.loader.adapter_of(home.root, engine) is None
 
 
 async def test_a_repository_that_nothing_was_learnt_of_has_the_base(home):
@@ -116,16 +123,16 @@ async def test_a_repository_that_nothing_was_learnt_of_has_the_base(home):
 async def test_a_query_waits_neither_for_a_look_nor_for_a_load(home):
     engine, old = Engine(), home.promote()
     engine.loading.clear()
-    assert home.loader.adapter_of(home.root, engine) is None
+    assert home.now(engine) is None
     await asyncio.sleep(0.05)
-    assert home.loader.adapter_of(home.root, engine) is None
+    assert home.now(engine) is None
     engine.loading.set()
     assert await home.ask(engine) == old.id
     engine.loading.clear()
     new = home.promote(b"GGUF two")
     home.loader.adapter_of(home.root, engine)
     await asyncio.sleep(0.05)
-    assert home.loader.adapter_of(home.root, engine) == old.id  # it goes on until then
+    assert home.now(engine) == old.id  # it goes on until then
     engine.loading.set()
     assert await home.ask(engine) == new.id
 
@@ -255,7 +262,7 @@ async def test_folders_that_are_open_are_loaded_before_a_query(home, tmp_path):
     home.loader.open(str(tmp_path / "other"))
     await home.loader.follow(engine)
     assert home.loader.serving == adapter.id
-    assert home.loader.adapter_of(str(tmp_path / "other"), engine) is None
+    assert home.now(engine, str(tmp_path / "other")) is None
     assert home.loader.serving is None
 
 
@@ -284,6 +291,8 @@ async def test_a_worktree_is_served_by_its_main_checkout_until_it_has_its_own(ho
     own = AdapterRegistry(RepositoryStore.of(StorePaths(tmp_path / "home"), tmp_path / "w"))
     own.deactivate()
     assert await home.ask(engine) is None
+    own.forget()
+    assert await home.ask(engine) == adapter.id
     assert home.troubles == []
 
 

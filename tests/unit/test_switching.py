@@ -113,5 +113,11 @@ def test_a_worktree_lists_and_chooses_among_the_main_checkouts(paths, app, regis
     beside.activate(second.id)  # there, where it lies: a worktree has no file of it
     assert serves(registry) == second.id
     beside.activate("")  # of the worktree alone
-    assert beside.listed().active is None
     assert serves(registry) == second.id
+    listed = beside.listed()
+    assert (listed.active, listed.manual) == (None, True)
+    assert [line.id for line in listed.adapters] == [second.id, first.id]
+    assert not any(line.active for line in listed.adapters)
+    beside.activate(first.id)  # no dead end: it has what it could have before
+    assert beside.listed().active == serves(registry) == first.id
+    assert not AdapterRegistry(RepositoryStore.of(paths, tmp_path / "w")).choice()

@@ -1,6 +1,5 @@
 """An adapter that llama.cpp cannot serve beside its base (DoRA) becomes a model of its own."""
 
-import os
 from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from peft import PeftModel
 from lsp_server.errors import ModelError
 from lsp_server.store.gguf_header import BASE_ID, GgufHeader, read_header
 from lsp_server.store.merging import TYPES, Advance, Change, file_type, number, rewrite, text
+from lsp_server.store.paths import replacing
 
 from .factors import Factors, Matrix, check_mergeable, factors_of
 
@@ -46,14 +46,8 @@ def bake(
     }
     values = {f"tenon.{key}": text(value) for key, value in (provenance or {}).items()}
     values["general.file_type"] = number(file_type(to))
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(output) as temporary:
         rewrite(base, temporary, changes, to, values=values, without={BASE_ID}, advance=advance)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def changed(entry: Factors, weight: Matrix) -> Matrix:

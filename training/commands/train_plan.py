@@ -15,7 +15,7 @@ from lsp_server.store.paths import StorePaths
 from ..curation.ledger import Ledger
 from ..data.exports import Layout, export
 from ..data.identifiers import identifier_report
-from ..preparation import Prepared
+from ..prepared import Prepared
 from ..recipe.config import TrainConfig
 from ..recipe.recipe import steps_of
 from ..run import TrainingRun

@@ -4,12 +4,10 @@
 it out, cut to the same window.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -17,6 +15,7 @@ from lsp_server.errors import SettingsError
 from lsp_server.prompt.assemble import assemble
 from lsp_server.prompt.formats import FimFormat, Special
 from lsp_server.prompt.window import Budget, CountTokens, window
+from lsp_server.store.paths import replacing
 
 from .examples import TrainingExample
 
@@ -118,7 +117,8 @@ def export(examples: Iterable[TrainingExample], path: Path, form: str, layout: L
     if form not in FORMS:
         raise SettingsError(f"there is no form {form!r}; choose one of {', '.join(FORMS)}")
     written, left_out = 0, dict[str, int]()
-    with _replacing(path) as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
         for example in examples:
             row = FORMS[form](example, layout)
             if isinstance(row, str):
@@ -141,19 +141,3 @@ def _prompt(example: TrainingExample, layout: Layout) -> str | None:
     return "".join(
         entry.token if isinstance(entry, Special) else entry.text for entry in prompt.segments
     )
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of ``path`` once it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -7,10 +7,10 @@ must beat the base *and* the adapter that serves, so it is compared with the bet
 the choice being a bias.
 
 **Certainty.** The lower end of the bootstrap 95 % interval over files must lie above zero
-(:mod:`training.gate.resampling`). All scales are tried on all spans, and the bounds hold for all of
-them at once (max-t), so that picking the best scale cannot make a winner out of chance. Picking on
-one half of the files and testing on the other is as honest, but throws away half of the few that
-a small repository has.
+(:mod:`training.gate.resampling`). A run tries its candidate at one scale, which it has chosen on
+code that is not asked here (:mod:`training.running.scale`). Whoever tries several on the same spans
+gets bounds that hold for all of them at once (max-t), so that picking the best scale cannot make a
+winner out of chance.
 
 **Guards.** General code must not become less likely by more than a limit; generated answers must
 not match significantly less often or less well, nor run on where they used to stop. They can only
@@ -36,8 +36,6 @@ from .report import (
 )
 from .resampling import Bootstrap, Floats
 
-SCALES = (0.5, 0.75, 1.0)
-"""What a candidate is tried at."""
 _BASELINES = {BASE: "base model", CURRENT: "adapter that serves"}
 
 

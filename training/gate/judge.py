@@ -13,7 +13,7 @@ from lsp_server.prompt.window import Budget
 
 from ..evaluation.metrics import Answer, edit_similarity, exact, exact_first_line
 from .calibration import least_confidence
-from .gate import SCALES, AnswerFigures, PairedAnswers, PairedNll, decide, sweep_scales
+from .gate import AnswerFigures, PairedAnswers, PairedNll, decide, sweep_scales
 from .report import BASE, CURRENT, GateReport, Limits, arm_name
 from .scoring import (
     AdapterAt,
@@ -40,30 +40,31 @@ class Trial:
     """What is judged, and by what.
 
     ``newer`` are spans of code that is younger than what was trained on, ``general`` ones of other
-    code (none: what it forgets is not asked). ``current`` is the adapter that serves and its scale,
-    if there is one. ``scales`` are what the candidate is tried at. ``budget`` is the one that
-    serves, ``end`` the token that was taught to end an answer. ``within`` is for all of it.
+    code (none: what it forgets is not asked). ``scale`` is what the candidate is tried at, and
+    would serve at. ``budget`` is the one that it was trained with, ``end`` the token that was
+    taught to end an answer. ``current`` is the adapter that serves and its scale, if there is one.
+    ``within`` is for all of it.
     """
 
     newer: Sequence[Span]
     general: Sequence[Span]
     candidate: Path
+    scale: float
     budget: Budget
     end: int
     current: tuple[Path, float] | None = None
-    scales: tuple[float, ...] = SCALES
     limits: Limits = field(default_factory=Limits)
     within: TimeBudget = NO_END
     seed: int = 0
 
 
 async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) -> GateReport:
-    """Score, choose a scale, and generate answers if it is worth while.
+    """Score, and generate answers if it is worth while.
 
     The engine must serve the base that the candidate was trained over. Raises ``EngineError``.
     """
     started = trial.within.clock()
-    adapters = [AdapterAt(arm_name(scale), trial.candidate, scale) for scale in trial.scales]
+    adapters = [AdapterAt(arm_name(trial.scale), trial.candidate, trial.scale)]
     if trial.current is not None:
         adapters.insert(0, AdapterAt(CURRENT, *trial.current))
     newer, general = (fair_order(spans, trial.seed) for spans in (trial.newer, trial.general))
@@ -78,8 +79,8 @@ async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) 
         of_newer = await scored(newer, NEWER, NEWER_SHARE)
         of_general = await scored(general, GENERAL, GENERAL_SHARE)
         sweep = sweep_scales(
-            paired_nll(of_newer, trial.scales),
-            paired_nll(of_general, trial.scales) if trial.general else None,
+            paired_nll(of_newer, trial.scale),
+            paired_nll(of_general, trial.scale) if trial.general else None,
             trial.limits,
             planned=len(newer),
         )
@@ -99,8 +100,8 @@ async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) 
     return msgspec.structs.replace(report, least_confidence=least)
 
 
-def paired_nll(scores: Sequence[SpanScores], scales: Sequence[float] = SCALES) -> PairedNll:
-    """What was scored, as the gate takes it."""
+def paired_nll(scores: Sequence[SpanScores], scale: float) -> PairedNll:
+    """What was scored of the candidate at a scale, as the gate takes it."""
 
     def sums(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         return np.array([entry.nll[name] for entry in scores], dtype=np.float64)
@@ -110,7 +111,7 @@ def paired_nll(scores: Sequence[SpanScores], scales: Sequence[float] = SCALES) -
         files=[entry.span.file for entry in scores],
         tokens=np.array([entry.tokens for entry in scores], dtype=np.int64),
         base=sums(BASE),
-        candidates={scale: sums(arm_name(scale)) for scale in scales},
+        candidates={scale: sums(arm_name(scale))},
         current=sums(CURRENT) if has_current else None,
     )
 

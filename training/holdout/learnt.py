@@ -1,8 +1,9 @@
 """Which lines an adapter has been trained on, so that it is never asked for them as if it had not.
 
 A run that starts from the adapter that serves inherits what that one has read. Its hold-out must
-hold none of it, or the gate would take memory for skill. What was read is remembered line by line,
-as :mod:`training.holdout.added` compares them, in numbers that are the same in every process.
+hold none of it, or the gate would take memory for skill; nor may that of a run from scratch, whose
+candidate has to beat the one that serves. What was read is remembered line by line, as
+:mod:`training.holdout.added` compares them, in numbers that are the same in every process.
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,5 @@
 """Where a run that was killed goes on: one file, replaced whole."""
 
-import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -9,6 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from lsp_server.store.paths import replacing
 
 
 @dataclass(slots=True)
@@ -43,17 +44,10 @@ class Checkpoint:
 
 def save(path: Path, run: str, checkpoint: Checkpoint) -> None:
     """Write a checkpoint of the run that ``run`` identifies (its base, samples, configuration)."""
-    temporary = path.with_name(f".{path.name}.tmp")
     state = {it.name: getattr(checkpoint, it.name) for it in fields(checkpoint)}
     state |= {"run": run, "progress": asdict(checkpoint.progress)}
-    try:
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(state, file)
 
 
 def load(path: Path, run: str, parameters: Sequence[Tensor]) -> Checkpoint | None:

@@ -13,7 +13,7 @@ from lsp_server.store.runs import Run
 from ..clock import ActiveClock
 from ..gate.report import Limits
 from ..interruption import Interruption
-from ..preparation import Prepared
+from ..prepared import Cut, Prepared
 from ..recipe.config import TrainConfig
 from ..recipe.machine import Machine
 from ..recipe.recipe import TrainingEvent
@@ -70,5 +70,12 @@ class Job:
         return self.run.candidate / FILE
 
     @property
+    def cut(self) -> Cut:
+        """How its prompts were cut."""
+        base, prepared = self.base, self.prepared
+        return Cut(base.identity, base.info.context, prepared.data_sha256, prepared.budget)
+
+    @property
     def registry(self) -> AdapterRegistry:
+        """The folder's own, which its adapter is published in."""
         return AdapterRegistry(self.store)

@@ -9,7 +9,7 @@ from lsp_server.store.manifest import InstalledModel
 from lsp_server.store.runs import Run
 
 from ..base.tokenizer import TextTokenizer
-from ..preparation import Known, Prepared
+from ..prepared import Cut, Known, Prepared
 from ..recipe.config import TrainConfig
 from ..served import ServedBase
 from .job import Job
@@ -18,8 +18,8 @@ from .start import Start
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``known`` is what preparation was told of the adapter that serves, ``material`` the identity
-    of what it came to.
+    """``known`` is what preparation was told of the adapter that serves, and ``cut`` how it cut its
+    prompts; ``material`` is the identity of what it came to.
     """
 
     info: EngineInfo
@@ -30,6 +30,7 @@ class Plan:
     config: TrainConfig
     run: Run
     checkpoint: Path
+    cut: Cut
     material: str
 
     @classmethod
@@ -38,7 +39,7 @@ class Plan:
         base = job.base
         return cls(
             base.info, base.model, base.identity, known, job.start, job.config, job.run,
-            job.checkpoint, _material(job.prepared, base.identity, job.start),
+            job.checkpoint, job.cut, _material(job.prepared, base.identity, job.start),
         )  # fmt: skip
 
     def base(self) -> ServedBase:

@@ -11,7 +11,7 @@ from lsp_server.store.runs import KEPT_RUNS, RunStore
 
 from ..holdout.added import Hashes
 from ..holdout.learnt import load_learnt
-from ..preparation import Known
+from ..prepared import Known
 from ..recipe.config import RecipeConfig
 from ..recipe.warm import WEIGHTS
 

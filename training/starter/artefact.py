@@ -1,17 +1,16 @@
 """The starter's LoRA as a GGUF file: written by the recipe, read to resume it and to merge it."""
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from gguf import GGMLQuantizationType, GGUFWriter, ReaderTensor, dequantize, quantize
+from gguf import GGMLQuantizationType, ReaderTensor, dequantize, quantize
 from torch import Tensor
 
 from lsp_server.errors import CorruptModelError
+from lsp_server.store.lora_writing import lora_writer
 from lsp_server.store.merging import ROWS, Lora
 
 from .llama import LINEARS
@@ -59,29 +58,9 @@ def save(
 
     ``ids`` are the vocabulary's ids by text, ``base_sha256`` the starter that it was trained over.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        _write(temporary, adapter, progress, ids, base_sha256)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # half of it is of no use, and takes room
-
-
-def _write(
-    path: Path,
-    adapter: LowRank,
-    progress: Progress,
-    ids: Mapping[str, int],
-    base_sha256: str,
-) -> None:
-    with closing(GGUFWriter(path, "llama")) as writer:
-        writer.add_type("adapter")
+    with lora_writer(path, "llama") as writer:
         writer.add_name("Tenon starter: fill-in-the-middle for SmolLM2-135M")
         writer.add_license("apache-2.0")
-        writer.add_string("adapter.type", "lora")
-        writer.add_float32("adapter.lora.alpha", 0.0)  # llama.cpp: no scale beyond what B holds
         writer.add_uint32("tenon.recipe_version", RECIPE_VERSION)
         writer.add_string("tenon.starter_sha256", base_sha256)
         writer.add_uint64("tenon.steps", progress.steps)
@@ -95,9 +74,6 @@ def _write(
                     tensor = f"blk.{layer}.{name}.weight.{side}"
                     writer.add_tensor(tensor, quantize(matrix, STORED), raw_dtype=STORED)
         writer.add_tensor(ROWS, adapter.rows.detach().float().cpu().numpy())
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
 
 
 def load(path: Path, adapter: LowRank, base_sha256: str) -> Progress:

@@ -26,17 +26,19 @@ def use(place: Place, options: argparse.Namespace) -> Answer:
         adapter = place.find(name)
         _check_base(place, adapter)
         registry.activate(adapter.id, options.scale, force=options.force)
+        place.follow()
     return _told(place)
 
 
 def roll_back(place: Place, options: argparse.Namespace) -> Answer:
     """What served before, or an adapter of the user's choice."""
-    wanted = None
-    if options.adapter is not None:
-        adapter = place.find(options.adapter)
-        _check_base(place, adapter)
-        wanted = adapter.id
-    place.registry.rollback(wanted, base=place.base)
+    if options.adapter is None:
+        place.choosing.rollback(base=place.base)
+        return _told(place)
+    adapter = place.find(options.adapter)
+    _check_base(place, adapter)
+    place.registry.rollback(adapter.id)
+    place.follow()
     return _told(place)
 
 
@@ -92,7 +94,7 @@ def _check_base(place: Place, adapter: StoredAdapter) -> None:
 def _told(before: Place) -> Answer:
     """What serves the folder now, by whose choice and for how long."""
     place = Place.of(before.root)
-    choice = place.registry.choice() or NOTHING
+    choice = place.choosing.choice() or NOTHING
     value = {
         "active": choice.adapter_id,
         "scale": choice.scale if choice.adapter_id else None,
@@ -105,7 +107,7 @@ def _told(before: Place) -> Answer:
     until = "until the gate promotes a better one"
     if choice.manual:
         until = "whatever is promoted, until `tenon adapters use auto`"
-    lines = [f"{who} serves {place.whose}, {until}; {_SOON}"]
+    lines = [f"{who} serves {place.whom}, {until}; {_SOON}"]
     adapter = place.find(choice.adapter_id) if choice.adapter_id else None
     if adapter is not None and adapter.lost:
         lines.append(f"a gate had rejected it: {adapter.gate.reason}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...store.adapters import AdapterRegistry, StoredAdapter
 from ...store.catalogue import STARTER
-from ...store.choosing import Serving, serving_store, top_of
+from ...store.choosing import Serving, serving_store, shelf_of, top_of
 from ...store.models import InstalledModel, ModelStore
 from ...store.paths import StorePaths
 from ...store.repositories import RepositoryStore
@@ -28,21 +28,30 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder, and the store whose adapters serve it, which is where they are kept."""
+    """A folder, the store whose choice holds for it (``serving``), and the one whose adapters it
+    may have (``shelf``), which is another one where it chose to do without.
+    """
 
     paths: StorePaths
     root: Path
     serving: Serving
+    shelf: Serving
 
     @classmethod
     def of(cls, folder: Path | None) -> "Place":
         """The place of a folder; without one, of the repository around the working folder."""
         paths = StorePaths.default()
         root = _around(paths, Path.cwd()) if folder is None else folder.resolve()
-        return cls(paths, root, serving_store(paths, root))
+        return cls(paths, root, serving_store(paths, root), shelf_of(paths, root))
 
     @property
     def registry(self) -> AdapterRegistry:
+        """What there is to choose among."""
+        return AdapterRegistry(self.shelf.store)
+
+    @property
+    def choosing(self) -> AdapterRegistry:
+        """Where it stands what serves."""
         return AdapterRegistry(self.serving.store)
 
     @property
@@ -67,12 +76,26 @@ class Place:
     @property
     def whose(self) -> str:
         """Whose adapters are meant, for a sentence."""
-        reason = self.serving.reason
-        return f"{self.serving.store.name} ({reason})" if reason else self.serving.store.name
+        return _said(self.shelf)
+
+    @property
+    def whom(self) -> str:
+        """Whom the choice is for, for a sentence."""
+        return _said(self.serving)
 
     def find(self, name: str) -> StoredAdapter:
         """Raises UnknownAdapterError."""
         return self.registry.find(name)
+
+    def follow(self) -> None:
+        """Have what was just chosen hold for the folder, also where that is another store's."""
+        if self.registry != self.own:
+            self.own.forget()
+
+
+def _said(serving: Serving) -> str:
+    name = serving.store.name
+    return f"{name} ({serving.reason})" if serving.reason else name
 
 
 def _around(paths: StorePaths, folder: Path) -> Path:

@@ -26,7 +26,7 @@ def listed(place: Place, options: argparse.Namespace) -> Answer:
 def shown(place: Place, options: argparse.Namespace) -> Answer:
     """The manifest, what is noted on it, and the gate's report as it stands on the disk."""
     adapter = place.find(options.adapter)
-    marks, choice = place.registry.marks(adapter), place.registry.choice()
+    marks, choice = place.registry.marks(adapter), place.choosing.choice()
     value: dict[str, Any] = {
         name: getattr(adapter, name) for name in AdapterManifest.__struct_fields__
     }

@@ -7,7 +7,6 @@ the parts' ranks.
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import AdapterError, CorruptAdapterError, CorruptModelError, WrongBaseError
 from ..gguf_header import read_header
+from ..lora_writing import lora_writer
 from ..merging import Lora
 from .manifest import COMPOSED, FILE, REJECTED, AdapterFacts, GateSummary, Part, StoredAdapter
 from .publishing import check_file
@@ -71,10 +71,7 @@ def write_sum(shares: Sequence[Share], output: Path) -> int:
     architecture = read_header(shares[0].adapter.path, holds="adapter").architecture
     rank = 0
     try:
-        with closing(GGUFWriter(output, architecture)) as writer:
-            writer.add_type("adapter")
-            writer.add_string("adapter.type", "lora")
-            writer.add_float32("adapter.lora.alpha", 0.0)  # llama.cpp: no scale beyond what B holds
+        with lora_writer(output, architecture) as writer:
             sources = [f"{share.adapter.id} x {share.scale:g}" for share in shares]
             writer.add_array("tenon.composed_of", sources)
             for name in dict.fromkeys(name for lora, _ in parts for name in lora.pairs):
@@ -82,11 +79,7 @@ def write_sum(shares: Sequence[Share], output: Path) -> int:
                 rank = max(rank, len(a))
                 _add(writer, f"{name}.lora_a", a)
                 _add(writer, f"{name}.lora_b", b)
-            writer.write_header_to_file()
-            writer.write_kv_data_to_file()
-            writer.write_tensors_to_file()
-        read_header(output, holds="adapter")  # numpy writes less onto a full disk, and does not say
-    except (OSError, CorruptModelError) as error:
+    except OSError as error:
         raise AdapterError(
             f"the sum could not be written to {output.parent} ({error}); free some room there, or "
             "set TMPDIR to a folder with room"

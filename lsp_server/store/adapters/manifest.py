@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from ... import __version__
-from ..integrity import checksum
 from ..models import ModelStore
 from ..paths import replace_file
 
@@ -127,23 +126,22 @@ def is_adapter_id(name: str) -> bool:
 
 
 def new_manifest(
-    file: Path, facts: AdapterFacts, now: datetime, newest: datetime | None
+    sha256: str, size: int, facts: AdapterFacts, now: datetime, newest: datetime | None
 ) -> AdapterManifest:
-    """The manifest of a file that is about to be published.
+    """The manifest of a file of that checksum and size, which is about to be published.
 
     It is younger than ``newest``, whatever the clock says: the order of adapters is the order in
-    which they were published. Raises ``OSError``.
+    which they were published.
     """
     created = now.astimezone(UTC).replace(microsecond=0)
     if newest is not None and created <= newest:
         created = newest + timedelta(seconds=1)
-    sha256 = checksum(file)
     return AdapterManifest(
         **_fields(facts, AdapterFacts),
         id=f"{created:%Y%m%dT%H%M%SZ}-{sha256[:8]}",
         created=created,
         sha256=sha256,
-        size=file.stat().st_size,
+        size=size,
         made_by=__version__,
     )
 

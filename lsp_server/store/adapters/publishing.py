@@ -1,33 +1,74 @@
 """How an adapter's folder appears and disappears whole, and how its file is known again."""
 
 import os
+import re
 import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from ...errors import AdapterError, CorruptAdapterError
-from ..integrity import Fingerprint, intact
-from .manifest import AdapterManifest, StoredAdapter, located, write_adapter_manifest
+from ..integrity import Fingerprint, checksum, intact
+from ..locks import Holder
+from .manifest import FILE, AdapterManifest, StoredAdapter, write_adapter_manifest
 
 _PUBLISHING, _REMOVING = ".publishing-", ".removing-"
+_STAGED = re.compile(rf"{re.escape(_PUBLISHING)}(\d+)-(\d+)-[0-9a-f]+")
+"""Process and second of its start: what a process that is gone has left is removed, and what one
+that goes on, or was stopped, still needs is not."""
 
 
-def appear(candidate: Path, folder: Path, manifest: AdapterManifest) -> None:
-    """Copy a candidate into the adapters' ``folder`` and have it appear whole, all on the disk.
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A candidate's copy beside the adapters: whole and on the disk, but none of them yet.
 
-    Raises CorruptAdapterError for a torn copy, ``OSError``: nothing has appeared then.
+    ``sha256`` and ``size`` (bytes) are its ``adapter.gguf``'s.
     """
-    staged = folder / f"{_PUBLISHING}{manifest.id}"
+
+    folder: Path
+    sha256: str
+    size: int
+
+    def appear(self, manifest: AdapterManifest) -> None:
+        """Become the adapter of that manifest, in one rename; raises ``OSError`` before it."""
+        write_adapter_manifest(self.folder, manifest)
+        _sync(self.folder)
+        self.folder.rename(self.folder.with_name(manifest.id))
+        _sync(self.folder.parent)
+
+
+@contextmanager
+def staged(candidate: Path, folder: Path) -> Iterator[Staged]:
+    """Copy a candidate beside the adapters in ``folder``; it is gone at the end unless it appeared.
+
+    All that takes long is done here, so that no lock need be held for it. Raises
+    CorruptAdapterError for a torn copy, ``OSError``.
+    """
+    me = psutil.Process()
+    place = folder / f"{_PUBLISHING}{me.pid}-{me.create_time():.0f}-{uuid.uuid4().hex[:8]}"
     try:
-        shutil.copytree(candidate, staged)
-        write_adapter_manifest(staged, manifest)
-        check_file(located(manifest, staged))
-        for path in (*staged.rglob("*"), staged):
+        sha256 = checksum(candidate / FILE)
+        shutil.copytree(candidate, place)
+        if checksum(place / FILE) != sha256:
+            raise CorruptAdapterError(
+                f"what was copied to {folder} is not what {candidate} holds, so the adapter was "
+                "not published; check that disk, and run the same again"
+            )
+        for path in (*place.rglob("*"), place):
             _sync(path)
-        staged.rename(folder / manifest.id)
-    except BaseException:
-        shutil.rmtree(staged, ignore_errors=True)
-        raise
-    _sync(folder)
+        yield Staged(place, sha256, (place / FILE).stat().st_size)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def publishers(folder: Path) -> Iterator[Holder]:
+    """The processes that are publishing into the adapters' ``folder``."""
+    found = (_publisher(entry.name) for entry in folder.iterdir())
+    yield from (holder for holder in found if holder is not None and holder.is_alive)
 
 
 def disappear(adapter: StoredAdapter) -> None:
@@ -45,9 +86,11 @@ def disappear(adapter: StoredAdapter) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed publication left; the caller holds the lock, so nobody uses it."""
+    """Remove what killed publications and removals left; the caller holds the lock."""
     for left in folder.iterdir():
-        if left.name.startswith((_PUBLISHING, _REMOVING)):
+        publisher = _publisher(left.name)
+        abandoned = publisher is None or not publisher.is_alive
+        if left.name.startswith((_PUBLISHING, _REMOVING)) and abandoned:
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -67,6 +110,12 @@ def check_file(adapter: StoredAdapter, known: Fingerprint | None = None) -> Fing
             f"{adapter.path} is not the file that was published, so it is not served; train again"
         )
     return now
+
+
+def _publisher(name: str) -> Holder | None:
+    """Whose copy a folder of that name is; None: nobody's, or an older Tenon's."""
+    match = _STAGED.fullmatch(name)
+    return Holder(int(match[1]), float(match[2])) if match else None
 
 
 def _sync(path: Path) -> None:

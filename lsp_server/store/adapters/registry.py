@@ -2,8 +2,8 @@
 
 ``adapters/<id>/`` holds ``manifest.json``, ``adapter.gguf``, ``gate.json`` and ``peft/``.
 ``active.json`` names the one that serves. Every change is one rename, and changes wait for each
-other across processes; whoever is killed at any line leaves the old state, and at most a temporary
-folder that the next publication removes.
+other across processes, for some seconds at most; whoever is killed at any line leaves the old
+state, and at most a temporary folder that the next publication removes.
 """
 
 import errno
@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ...errors import AdapterError, SettingsError, WrongBaseError
+from ..integrity import Fingerprint
 from .choice import NOTHING, Choice, Served, read_choice, write_choice
 from .manifest import (
     FILE,
@@ -22,7 +23,7 @@ from .manifest import (
     StoredAdapter,
     new_manifest,
 )
-from .publishing import appear, check_file, disappear, sweep
+from .publishing import check_file, disappear, staged, sweep
 from .retention import Retention, superfluous
 from .shelf import AdapterShelf
 
@@ -46,20 +47,22 @@ class AdapterRegistry(AdapterShelf):
     ) -> StoredAdapter:
         """Take over a candidate's folder, which holds at least ``adapter.gguf``; activates nothing.
 
-        The folder is copied, the copy is checked, and appears under its id in one rename; then the
-        candidate is removed, and every adapter that :class:`Retention` does not keep. Raises
-        AdapterError (no such file, disk full, a torn copy) and ``OSError``, with the candidate
-        where it was.
+        The folder is copied and the copy checked while others may change what they like; it appears
+        under its id in one rename. Then the candidate is removed, and every adapter that
+        :class:`Retention` does not keep. Raises AdapterError (no such file, disk full, a torn copy,
+        somebody who holds the adapters) and ``OSError``, with the candidate where it was.
         """
         if not (candidate / FILE).is_file():
             raise AdapterError(f"{candidate} holds no {FILE}; run `tenon train` again")
         folder = self.repository.adapters
         try:
-            with self.locked():
+            folder.mkdir(parents=True, exist_ok=True)
+            with staged(candidate, folder) as copy, self.locked():
                 sweep(folder)
                 newest = next((adapter.created for adapter in self.all()), None)
-                manifest = new_manifest(candidate / FILE, facts, now or datetime.now(UTC), newest)
-                appear(candidate, folder, manifest)
+                created = now or datetime.now(UTC)
+                manifest = new_manifest(copy.sha256, copy.size, facts, created, newest)
+                copy.appear(manifest)
                 self._prune()
         except OSError as error:
             if error.errno != errno.ENOSPC:
@@ -77,11 +80,13 @@ class AdapterRegistry(AdapterShelf):
         It does not while a user's own choice stands: it waits for :meth:`automatic`. Raises as
         :meth:`activate` does.
         """
+        adapter = self.read(adapter_id)
+        checked = check_file(adapter)  # before the lock: a run may be stopped while it reads
         with self.locked():
             current = self._choice_or_nothing()
             if current.manual:
                 return False
-            self._serve(current, self.read(adapter_id), scale)
+            self._serve(current, adapter, scale, checked=checked)
         return True
 
     def activate(
@@ -103,6 +108,12 @@ class AdapterRegistry(AdapterShelf):
         with self.locked():
             nobody = Served(adapter_id=None, manual=True)
             self._write(self._choice_or_nothing().followed_by(nobody))
+
+    def forget(self) -> None:
+        """Take back whatever was chosen here: what the folder belongs to chooses for it."""
+        if self.repository.active_json.exists():
+            with self.locked():
+                self.repository.active_json.unlink(missing_ok=True)
 
     def automatic(self, base: str | None = None) -> ActiveAdapter | None:
         """Leave it to the gate again: what it promoted last serves, over ``base`` if that is known.
@@ -221,8 +232,11 @@ class AdapterRegistry(AdapterShelf):
         manual: bool = False,
         force: bool = False,
         back: bool = False,
+        checked: Fingerprint | None = None,
     ) -> ActiveAdapter:
-        """Choose an adapter, whose file is checked; the caller holds the lock."""
+        """Choose an adapter, whose file is checked unless it is the one that was ``checked``; the
+        caller holds the lock.
+        """
         if adapter.lost and not force:
             raise AdapterError(
                 f"the adapter {adapter.id} lost against what served ({adapter.gate.reason}), so it "
@@ -230,7 +244,7 @@ class AdapterRegistry(AdapterShelf):
             )
         served = Served(adapter_id=adapter.id, scale=scale, manual=manual)
         change = current.back_to if back else current.followed_by
-        self._write(change(served, check_file(adapter)))
+        self._write(change(served, check_file(adapter, checked)))
         return ActiveAdapter(adapter, scale)
 
     def _prune(self) -> None:

@@ -1,17 +1,22 @@
 """The adapters that are kept of a repository, and what a user notes on them: pins and tags."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from ...errors import UnknownAdapterError
+from ...errors import AdapterError, UnknownAdapterError
 from ..repositories import RepositoryStore
 from .manifest import StoredAdapter, is_adapter_id, read_adapter
 from .marks import Marks, check_tag, read_marks, write_marks
+from .publishing import publishers
 
+LOCK_SECONDS = 10.0
+"""For which a change waits for another one. A change takes milliseconds, unless its process was
+stopped in the middle of it, as the watcher stops a run at a key."""
 SHORTEST = 4
 """Characters of an id, of its checksum or of a commit that may stand for all of it."""
 
@@ -97,7 +102,29 @@ class AdapterShelf:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the adapters of this repository for a change."""
-        self.repository.adapters.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.repository.adapters / ".lock"):
+        """Hold the adapters of this repository for a change; raises AdapterError, which says who
+        holds them, and ``OSError``.
+        """
+        folder = self.repository.adapters
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        try:
+            lock.acquire(timeout=LOCK_SECONDS)
+        except Timeout:
+            raise AdapterError(self._busy()) from None
+        try:
             yield
+        finally:
+            lock.release()
+
+    def _busy(self) -> str:
+        """What is wrong, and what to do about it."""
+        others = [it.pid for it in publishers(self.repository.adapters) if it.pid != os.getpid()]
+        who = "another process"
+        if others:
+            who = f"the process {others[0]}, which publishes an adapter,"
+        return (
+            f"{who} has held the adapters of {self.repository.name} for {LOCK_SECONDS:g} s; if it "
+            "was stopped, let it go on (`tenon watch` does as soon as you stop typing) or end it, "
+            "and run the same again"
+        )

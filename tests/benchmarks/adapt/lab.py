@@ -18,7 +18,7 @@ from training.data import general
 from training.data.dataset import Codebase, Dataset
 from training.data.samples import Sample
 from training.data.terms import Terms
-from training.preparation import unlearned
+from training.prepared import unlearned
 from training.recipe.recipe import Material, TrainingEvent, Watcher, train
 from training.recipe.trainee import Trainee, reset, with_adapter
 

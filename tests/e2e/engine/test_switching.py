@@ -301,9 +301,12 @@ async def test_an_adapter_that_had_to_make_room_is_loaded_again_by_who_asks_for_
         registry.activate(promoted[str(root)], 1.0)
         loader.open(str(root))
 
+    def serves(root: str) -> str | None:
+        loaded = loader.adapter_of(root, engine)
+        return loaded.name if loaded else None
+
     async def ask(root: str) -> str:
-        name = loader.adapter_of(root, engine)
-        prompt = Prompt((Text(CODE),))
+        name, prompt = serves(root), Prompt((Text(CODE),))
         request = GenerationRequest(prompt, 8, adapter=name, heal=False, cache_key=f"{root}.py")
         return "".join([chunk.text async for chunk in engine.generate(request)])
 
@@ -313,14 +316,14 @@ async def test_an_adapter_that_had_to_make_room_is_loaded_again_by_who_asks_for_
     for root in (first, second, first, second):
         # Whichever was loaded last is there, and the other one is lost when it is asked for.
         assert len((await engine.ask_info()).adapters) == 1
-        if loader.adapter_of(root, engine) not in (await engine.ask_info()).adapters:
+        if serves(root) not in (await engine.ask_info()).adapters:
             with pytest.raises(EngineRequestError) as caught:
                 await ask(root)
             assert (caught.value.status, caught.value.param) == (404, "model")
             loader.lost(root, engine)
-            assert loader.adapter_of(root, engine) is None  # the base answers meanwhile
+            assert serves(root) is None  # the base answers meanwhile
             await loader.follow(engine)
-        assert loader.adapter_of(root, engine) == promoted[root]
+        assert serves(root) == promoted[root]
         said[root].add(await ask(root))
     assert [len(texts) for texts in said.values()] == [1, 1]
     assert said[first] != said[second]

@@ -210,6 +210,15 @@ def test_from_a_worktree_it_is_the_main_checkouts(
     assert registry.active(model.identity).adapter == adapter
     told = shell.json("use", "auto")
     assert (told["active"], told["root"]) == (adapter.id, str(app.root))
+    for words in (("use", adapter.id), ("rollback", adapter.id)):
+        assert "the base alone serves w, " in shell.run("use", "none")
+        listed = shell.json("list")
+        assert (listed["active"], [line["id"] for line in listed["adapters"]]) \
+            == (None, [adapter.id])  # fmt: skip
+        assert shell.json("show", adapter.id)["active"] is False
+        told = shell.json(*words)
+        assert (told["active"], told["root"]) == (adapter.id, str(app.root))
+        assert shell.json("list")["active"] == adapter.id
     assert "is no folder" in shell.refused("list", "--repo", str(worktree / "nothing"))
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import pytest
 from lsprotocol import types
 
+from lsp_server.adapter_loading import LoadedAdapter
 from lsp_server.completion import idle
 from lsp_server.completion.reasons import Reason
 from lsp_server.edits import Request, is_larger
@@ -250,13 +251,7 @@ class FakeAdapters:
         self.forgotten, self.followed = [], []
 
     def adapter_of(self, root, engine):
-        return self.adapters.get(root)
-
-    def scale_of(self, root):
-        return 1.0
-
-    def least_confidence(self, root):
-        return None
+        return LoadedAdapter(self.adapters[root], 1.0) if root in self.adapters else None
 
     def lost(self, root, engine):
         self.forgotten.append(root)

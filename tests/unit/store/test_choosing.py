@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from lsp_server.store.adapters import AdapterRegistry
-from lsp_server.store.choosing import main_checkout, same_remote, serving_store
+from lsp_server.store.choosing import main_checkout, same_remote, serving_store, shelf_of
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
-from tests.adapters import publish
+from tests.adapters import REJECTED, publish
 from tests.git_repositories import Repository, repository
 
 
@@ -64,6 +64,34 @@ def test_a_worktree_has_its_main_checkouts(paths: StorePaths, app: Repository, t
     own = AdapterRegistry(RepositoryStore.of(paths, worktree))
     own.deactivate()
     assert serving_store(paths, worktree).store == own.repository
+
+
+def test_who_does_without_may_still_choose_among_them(
+    paths: StorePaths, app: Repository, tmp_path: Path
+):
+    app.git("worktree", "add", "--quiet", str(tmp_path / "w"), "-b", "other")
+    store = learnt(paths, app.root)
+    own = AdapterRegistry(RepositoryStore.of(paths, tmp_path / "w"))
+    theirs = shelf_of(paths, tmp_path / "w")
+    assert (theirs.store, theirs.reason) == (store, f"of {app.root}, which it belongs to")
+    own.deactivate()
+    assert serving_store(paths, tmp_path / "w").store == own.repository
+    assert shelf_of(paths, tmp_path / "w") == theirs
+    lost = publish(own, 1, REJECTED)
+    assert shelf_of(paths, tmp_path / "w") == theirs
+    own.activate(lost.id, force=True)
+    assert shelf_of(paths, tmp_path / "w").store == own.repository
+    own.deactivate()
+    publish(own, 2)
+    assert shelf_of(paths, tmp_path / "w").store == own.repository
+    own.repository.active_json.write_text("{", "utf-8")
+    assert shelf_of(paths, tmp_path / "w").store == own.repository
+
+
+def test_who_belongs_to_nobody_chooses_among_its_own(paths: StorePaths, app: Repository):
+    assert shelf_of(paths, app.root).store == RepositoryStore.of(paths, app.root)
+    AdapterRegistry(RepositoryStore.of(paths, app.root)).deactivate()
+    assert shelf_of(paths, app.root).store == RepositoryStore.of(paths, app.root)
 
 
 def test_none_of_the_main_checkout_holds_in_its_worktrees(

@@ -17,7 +17,8 @@ from training.curation.ledger import Ledger
 from training.data.dataset import SampleMix
 from training.data.terms import Terms
 from training.holdout.learnt import learnt_lines
-from training.preparation import Known, NothingToLearnError, Prepared, prepare, unlearned
+from training.preparation import NothingToLearnError, prepare
+from training.prepared import Cut, Known, Prepared, unlearned
 
 TOKENIZER = ByteTokenizer()
 TERMS = Terms(
@@ -37,10 +38,14 @@ def prepared(
     ledger: Ledger | None = None,
     mix: SampleMix | None = None,
     known: Known | None = None,
+    *,
+    kept: Cut | None = None,
+    most: Budget | None = None,
 ) -> Prepared:
     return prepare(
-        root, TERMS, mix or SampleMix(), ledger=ledger or Ledger(), cache=None, known=known
-    )
+        root, TERMS, mix or SampleMix(), ledger=ledger or Ledger(), cache=None, known=known,
+        kept=kept, most=most,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -217,12 +222,52 @@ def test_an_adapter_that_has_read_what_is_held_out_is_not_started_from(tmp_path:
     everything = Known(learnt_lines(plain.holdout.files.values()), started=True)
     found = prepared(made.root, known=everything)
     assert not found.unseen
-    assert found.holdout == plain.holdout
+    # The gate asks nothing rather than what one of the two knows by heart.
+    assert plain.newer
+    assert (found.newer, found.validation, found.holdout.lines) == ((), (), 0)
     weights = [it.weight for it in found.dataset.repository.files]
     assert weights == [it.weight for it in plain.dataset.repository.files]
+
+
+def test_where_most_was_read_the_gate_asks_the_rest(tmp_path: Path):
+    made = repository(tmp_path / "project")
+    made.commit({f"old{number}.py": code(f"old{number}", 40) for number in range(12)})
+    made.commit({f"new{number}.py": code(f"new{number}", 16) for number in range(6)})
+    plain = prepared(made.root)
+    read = [file for path, file in plain.holdout.files.items() if path != "new3.py"]
+    found = prepared(made.root, known=Known(learnt_lines(read), started=True))
+    assert not found.unseen
+    assert {span.file for span in found.newer} == {"new3.py"}
+
+
+def test_a_run_that_goes_on_cuts_its_prompts_as_it_began(tmp_path: Path):
+    (tmp_path / "a.py").write_text(code("alone", 120))
+    began = prepared(tmp_path)
+    cut = Cut("base", 4096, began.data_sha256, Budget(200, 80, 32))
+    again = prepared(tmp_path, kept=cut)
+    assert (began.budget, again.budget) == (TERMS.budget, cut.budget)
+    assert began.dataset.sample(3) != again.dataset.sample(3)
+    # What is cut otherwise is other material, however that came about.
+    assert began.material("").identity != again.material("").identity
+    (tmp_path / "a.py").write_text(code("another", 120))
+    assert prepared(tmp_path, kept=cut).budget == TERMS.budget
 
 
 def test_material_is_told_apart_by_where_it_starts_and_what_chose_its_checkpoint(found: Prepared):
     one = found.material("a" * 64)
     assert one.identity != found.material("a" * 64, "an-adapter").identity
     assert one.identity != replace(found, choosing=("another",)).material("a" * 64).identity
+
+
+def test_a_machine_bounds_what_is_learnt_from_and_not_what_the_gate_asks(tmp_path: Path):
+    for number in range(20):
+        (tmp_path / f"file{number}.py").write_text(code(f"file{number}", 60))
+    most = Budget(prefix=120, suffix=40, output=64, snippets=0)
+    short, whole = prepared(tmp_path, most=most), prepared(tmp_path)
+    assert short.budget == whole.budget == TERMS.budget
+    assert short.newer == whole.newer
+    longest, longer = (max(it.answer for it in each.validation) for each in (short, whole))
+    assert longest < longer
+    drawn = [[each.dataset.sample(number) for number in range(40)] for each in (short, whole)]
+    assert max(it.answer for it in drawn[0]) < max(it.answer for it in drawn[1])
+    assert short.material("base").identity != whole.material("base").identity

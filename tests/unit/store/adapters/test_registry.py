@@ -7,10 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
+from filelock import FileLock
 
 from lsp_server import __version__
 from lsp_server.errors import (
@@ -19,7 +22,7 @@ from lsp_server.errors import (
     UnknownAdapterError,
     WrongBaseError,
 )
-from lsp_server.store.adapters import AdapterRegistry
+from lsp_server.store.adapters import AdapterRegistry, shelf
 from lsp_server.store.adapters.manifest import base_identity
 from lsp_server.store.adapters.retention import KEPT_REJECTED
 from lsp_server.store.models import ModelStore
@@ -314,6 +317,80 @@ def test_many_processes_change_one_store(tmp_path: Path):
     assert registry.active(BASE).adapter in adapters
     assert len(registry.choice().history) == 9  # no change was lost
     assert len([entry for entry in adapters if registry.marks(entry).tags == ("newest",)]) == 1
+
+
+def test_while_a_candidate_is_copied_nobody_waits_for_it(
+    registry: AdapterRegistry, candidate: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A run may be stopped in the middle of that for as long as somebody types."""
+    really, looked = shutil.copytree, []
+
+    def copy(*arguments: object) -> object:
+        with FileLock(registry.repository.adapters / ".lock", timeout=0):
+            looked.append(True)
+        return really(*arguments)
+
+    monkeypatch.setattr(shutil, "copytree", copy)
+    adapter = registry.publish(candidate, FACTS)
+    assert looked
+    assert registry.all() == [adapter]
+
+
+def test_a_copy_that_is_not_what_was_copied_is_not_published(
+    registry: AdapterRegistry, candidate: Path, monkeypatch: pytest.MonkeyPatch
+):
+    really = shutil.copytree
+
+    def copy(source: Path, target: Path, *more: object) -> None:
+        really(source, target, *more)
+        Path(target, "adapter.gguf").write_bytes(b"GGUF two")
+
+    monkeypatch.setattr(shutil, "copytree", copy)
+    with pytest.raises(CorruptAdapterError, match="check that disk"):
+        registry.publish(candidate, FACTS)
+    assert registry.all() == []
+    assert not list(registry.repository.adapters.glob(".publishing-*"))
+    assert (candidate / "adapter.gguf").read_bytes() == b"GGUF one"
+
+
+@pytest.fixture
+def publisher(registry: AdapterRegistry) -> Iterator[tuple[int, Path]]:
+    """Another process that is publishing, and its copy."""
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        began = psutil.Process(process.pid).create_time()
+        name = f".publishing-{process.pid}-{began:.0f}-abc"
+        copy = make_candidate(registry.repository.adapters / name)
+        yield process.pid, copy
+        process.kill()
+
+
+def test_who_holds_the_adapters_for_long_is_named(
+    registry: AdapterRegistry, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+):
+    adapter = publish(registry, 0)
+    monkeypatch.setattr(shelf, "LOCK_SECONDS", 0.1)
+    changes = (registry.deactivate, lambda: registry.promote(adapter.id, 1.0), registry.automatic)
+    with FileLock(registry.repository.adapters / ".lock"):
+        for change in changes:
+            with pytest.raises(AdapterError, match=r"another process has held the adapters of app"):
+                change()
+        number, _ = request.getfixturevalue("publisher")
+        with pytest.raises(AdapterError, match=rf"the process {number}, which publishes.*end it"):
+            registry.deactivate()
+    registry.deactivate()
+
+
+def test_only_copies_of_processes_that_are_gone_are_removed(
+    registry: AdapterRegistry, publisher: tuple[int, Path]
+):
+    number, copy = publisher
+    folder = registry.repository.adapters
+    names = (".publishing-20260102T120000Z-00000000", f".publishing-{number}-1-abc", ".removing-x")
+    left = [make_candidate(folder / name) for name in names]
+    publish(registry, 0)
+    assert copy.is_dir()
+    assert not [path for path in left if path.exists()]
 
 
 def test_a_base_is_its_file_or_what_it_was_made_of(store: ModelStore, qwen: Path):

@@ -1,12 +1,14 @@
 """The adapter's file, and every adapter that is refused by name."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gguf import GGUFReader
+from gguf import GGUFReader, GGUFWriter
 
 from lsp_server.errors import CorruptModelError, ModelError
 from lsp_server.store.gguf_header import read_header
@@ -74,11 +76,32 @@ def test_only_a_whole_file_takes_the_place(
     def fail(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("training.adapter.export.GGUFWriter.write_tensors_to_file", fail)
+    monkeypatch.setattr(GGUFWriter, "write_tensors_to_file", fail)
     with pytest.raises(OSError, match="no space"):
         export_lora(adapted(), base, output)
     assert output.read_bytes() == b"old"
     assert list(output.parent.iterdir()) == [output]
+
+
+def test_a_disk_that_takes_less_than_it_is_given_leaves_the_old_file(
+    tmp_path: Path, base: Path, adapted: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "adapter.gguf"
+    output.write_bytes(b"old")
+    really = GGUFWriter.close
+
+    def close(writer: GGUFWriter) -> None:
+        """numpy's tofile, on a full disk: the end is missing, and nobody is told."""
+        really(writer)
+        written = Path(writer.path)
+        os.truncate(written, written.stat().st_size - 100)
+
+    monkeypatch.setattr(GGUFWriter, "close", close)
+    with pytest.raises(OSError, match="No space left") as raised:
+        export_lora(adapted(), base, output)
+    assert raised.value.errno == errno.ENOSPC
+    assert output.read_bytes() == b"old"
+    assert set(tmp_path.iterdir()) == {output, base}
 
 
 @pytest.mark.parametrize(

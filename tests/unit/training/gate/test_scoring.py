@@ -226,7 +226,8 @@ async def test_adapters_are_unloaded_when_the_engine_fails():
 def trial(**changes) -> Trial:
     general = [span(number, file=f"g{number}.py") for number in range(100, 120)]
     limits = Limits(resamples=200)
-    return replace(Trial(SPANS, general, Path("a.gguf"), BUDGET, END, limits=limits), **changes)
+    whole = Trial(SPANS, general, Path("a.gguf"), 0.75, BUDGET, END, limits=limits)
+    return replace(whole, **changes)
 
 
 async def test_a_trial_that_is_won():
@@ -249,19 +250,19 @@ async def test_of_a_candidate_that_lost_no_answers_are_asked():
     assert report.verdict == "rejected"
     assert engine.requests == []
     names = [arm.name for arm in report.sweep.arms]
-    assert names == ["base", "current", "candidate@0.5", "candidate@0.75", "candidate@1"]
+    assert names == ["base", "current", "candidate@0.75"]
 
 
 async def test_a_trial_within_its_time():
     engine = ScoringEngine(logprob=-0.5)
-    report = await judge(engine, trial(within=TimeBudget(320, clock_of(engine))))
-    # 176 s for newer code at 4 s a span, 64 s for general code, and the rest at 2 s an answer.
+    report = await judge(engine, trial(within=TimeBudget(160, clock_of(engine))))
+    # 88 s for newer code at 2 s a span, 32 s for general code, and the rest at 2 s an answer.
     assert report.sweep.spans == 44
     assert report.sweep.planned == 50
     assert report.sweep.general_spans == 16
     assert report.verdict == "promoted"
     assert report.answers == 40
-    short = await judge(engine, trial(within=TimeBudget(40, clock_of(engine))))
+    short = await judge(engine, trial(within=TimeBudget(20, clock_of(engine))))
     assert short.verdict == "undecided"
     assert "give the gate more time" in short.reasons[0]
     assert engine.loaded == {}

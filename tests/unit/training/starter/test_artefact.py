@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def test_killed_while_writing_the_old_file_stays(request, saved, trained, base, 
         raise KeyboardInterrupt
 
     if point == "sync":
-        monkeypatch.setattr(artefact.os, "fsync", die)
+        monkeypatch.setattr(os, "fsync", die)
     else:
         name = {"header": "write_kv_data_to_file", "tensors": "write_tensors_to_file"}[point]
         monkeypatch.setattr(GGUFWriter, name, die)
