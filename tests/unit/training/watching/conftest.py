@@ -32,8 +32,8 @@ MANUAL = Schedule(mode="manual")
 SECONDS = 20.0
 
 
-def until(condition: Callable[[], object], what: object = "") -> None:
-    deadline = time.monotonic() + SECONDS
+def until(condition: Callable[[], object], what: object = "", seconds: float = SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what or "it took too long"
         time.sleep(0.005)

@@ -65,7 +65,7 @@ def watcher(bench: Bench) -> Iterator[subprocess.Popen]:
     command = [sys.executable, "-c", WATCHER, RUN, *where]
     with subprocess.Popen(command, start_new_session=True) as process:
         try:
-            until((bench.folder / "beat").exists)
+            until((bench.folder / "beat").exists, seconds=90)  # the run reads torch
             yield process
         finally:
             process.kill()
