@@ -65,9 +65,9 @@ class Learning:
         if progress := self._progress.pop(root, None):
             await progress.aclose()
 
-    def typed(self, root: str) -> None:
-        """A key was pressed in a document of ``root``."""
-        self._trainers.typed(root)
+    def typed(self) -> None:
+        """A key was pressed in some document."""
+        self._trainers.typed()
 
     def report_of(self, root: str) -> TrainerReport | None:
         """What the trainer of a folder does; None for a folder that is not open."""

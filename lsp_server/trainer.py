@@ -25,6 +25,7 @@ from .trainer_messages import (
     NOT_NOW,
     Order,
     Schedule,
+    Train,
     TrainerReport,
     TrainerState,
     Typing,
@@ -102,6 +103,8 @@ class TrainerProcess:
         Raises TrainerUnavailableError, with the reason, where none can be begun.
         """
         if self._task is None or self.report.state == "unavailable" or self._is_elsewhere:
+            raise TrainerUnavailableError(self.report.message)
+        if isinstance(order, Train) and self.report.state == "off":  # by the team, who goes first
             raise TrainerUnavailableError(self.report.message)
         if self._process is not None:
             self._write(self._process, order)

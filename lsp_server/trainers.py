@@ -1,6 +1,7 @@
 """The trainers of the folders that an editor has open: one a repository, for as long as it is."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from .indexing import is_repository
 from .settings import ServerSettings
 from .store.paths import StorePaths
 from .store.rules import FILE_NAME
-from .trainer import TrainerProcess
+from .store.typing_mark import TypingMark
+from .trainer import TYPING_SECONDS, TrainerProcess
 from .trainer_messages import Order, Schedule, TrainerReport
 
 _MARKS = (".git", FILE_NAME)
@@ -29,6 +31,8 @@ class Trainers:
         self._schedule = Schedule(mode="off")
         self._trainers: dict[str, TrainerProcess] = {}
         self._unlearnt: dict[str, TrainerReport] = {}
+        self._mark = TypingMark(paths)
+        self._marked = -TYPING_SECONDS
 
     def configure(self, settings: ServerSettings) -> None:
         """Train as the settings say from now on."""
@@ -55,10 +59,14 @@ class Trainers:
         if (trainer := self._trainers.pop(root, None)) is not None:
             await trainer.aclose()
 
-    def typed(self, root: str) -> None:
-        """A key was pressed in a document of ``root``."""
-        if trainer := self._trainers.get(root):
+    def typed(self) -> None:
+        """A key was pressed in some document: whatever is learnt on this machine makes room."""
+        for trainer in self._trainers.values():
             trainer.typed()
+        now = time.monotonic()
+        if now - self._marked >= TYPING_SECONDS:
+            self._marked = now
+            self._mark.set()
 
     def report_of(self, root: str) -> TrainerReport | None:
         """What the trainer of a folder does; None for a folder that is not open."""

@@ -30,7 +30,10 @@ if manner == "fails":
     sys.exit(1)
 if manner == "babbles":
     print("no report", "{}", "x" * 3_000_000, sep="\n", flush=True)
-report("idle", pending=3, message="waiting for changes", root="elsewhere")
+if manner == "off":
+    report("off", message="training is off in tenon.toml")
+else:
+    report("idle", pending=3, message="waiting for changes", root="elsewhere")
 for line in sys.stdin:
     order = json.loads(line)
     note(**order)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM while a run goes on: noted at once, obeyed where it does no harm."""
+"""Signals that end a run: noted at once, obeyed where it does no harm."""
 
 import asyncio
 import signal
@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from .recipe.recipe import TrainingCancelledError
+from .signals import to_be_heard
 
 POLL_SECONDS = 0.2
 Result = TypeVar("Result")
@@ -72,7 +73,7 @@ def interruptible() -> Iterator[Interruption]:
         asked.number = asked.number or number
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {it: signal.signal(it, note) for it in (signal.SIGINT, signal.SIGTERM)}
+    before = {it: signal.signal(it, note) for it in to_be_heard()}
     try:
         yield asked
     except TrainingCancelledError as error:

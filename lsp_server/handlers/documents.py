@@ -22,7 +22,7 @@ async def inline_completion(
     """Answer a keystroke; an empty list with its reason in the status otherwise."""
     workspace = cast("LspWorkspace", ls.workspace)  # TenonProtocol sees to that
     uri = params.text_document.uri
-    ls.session.typed(path_of(uri), workspace.roots())
+    ls.session.typed()
     request = replace(
         _request(workspace, uri, params.position),
         automatic=params.context.trigger_kind is types.InlineCompletionTriggerKind.Automatic,
@@ -42,7 +42,7 @@ async def did_change(ls: "TenonServer", params: types.DidChangeTextDocumentParam
     uri = params.text_document.uri
     document = workspace.opened(uri)
     encoding = workspace.position_encoding or types.PositionEncodingKind.Utf16
-    ls.session.typed(path_of(uri), workspace.roots())
+    ls.session.typed()
     if document is not None:
         edit = Edit.of(params.content_changes, encoding)
         ls.session.edited(uri, document.source, edit, encoding)

@@ -136,11 +136,12 @@ class Session:
             self.root = root
             self.publish()
 
-    def typed(self, path: str | None, roots: tuple[str, ...]) -> None:
-        """A key was pressed in a document: whoever learns its repository makes room."""
-        root = root_of(path, roots)
-        if self.trainers is not None and root is not None:
-            self.trainers.typed(root)
+    def typed(self) -> None:
+        """A key was pressed in some document, of a repository or of none: whoever learns makes
+        room.
+        """
+        if self.trainers is not None:
+            self.trainers.typed()
 
     def edited(self, uri: str, text: str, edit: Edit | None, encoding: Encoding) -> None:
         """A document was edited, and reads ``text`` now."""

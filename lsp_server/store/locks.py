@@ -1,6 +1,7 @@
 """Who trains: one run per repository and one per machine, whatever becomes of the process."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Self
 
@@ -12,27 +13,43 @@ from ..errors import RunBusyError
 from .paths import StorePaths, replace_file
 from .repositories import RepositoryStore
 
-_STARTED_WITHIN = 5.0
+_STARTED_WITHIN = 2.0
 """Seconds between a process's start as it was written down and as the system tells it."""
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who trains ``repository`` (its name): the process, and when it began (seconds since the
-    epoch).
+    """Who trains ``repository`` (its name): the process, and when it ``started``, as
+    :meth:`of` found it.
     """
 
     pid: int
     started: float
     repository: str = ""
 
+    @classmethod
+    def of(cls, pid: int, repository: str = "") -> Self:
+        """The process of that number; raises ``psutil.Error``."""
+        return cls(pid, _started(pid), repository)
+
     @property
     def is_alive(self) -> bool:
         """Whether that very process still runs."""
         try:
-            created = psutil.Process(self.pid).create_time()
+            return abs(_started(self.pid) - self.started) < _STARTED_WITHIN
         except psutil.Error:
             return False
-        return abs(float(created) - self.started) < _STARTED_WITHIN
+
+
+def _started(pid: int) -> float:
+    """When a process began, in seconds that setting the clock does not move.
+
+    Linux tells of starts and of the boot by the clock as it is set now, so that all processes seem
+    to begin anew with it; the difference stays. Windows keeps the time that it was.
+    """
+    if sys.platform == "win32":
+        return float(psutil.Process(pid).create_time())
+    booted = psutil.boot_time()  # first: psutil 6 then takes starts from this very moment
+    return float(psutil.Process(pid).create_time() - booted)
 
 
 class TrainLock:
@@ -55,7 +72,7 @@ class TrainLock:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise RunBusyError(self._busy(self.holder())) from None
-        me = Holder(os.getpid(), psutil.Process().create_time(), self._repository)
+        me = Holder.of(os.getpid(), self._repository)
         try:
             replace_file(self._note, msgspec.json.encode(me))
         except BaseException:

@@ -68,6 +68,11 @@ class StorePaths:
         """
         return self.root / "train.lock"
 
+    @property
+    def typed(self) -> Path:
+        """Whose time is that of the last key, see :mod:`lsp_server.store.typing_mark`."""
+        return self.root / "typed"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:

@@ -18,13 +18,13 @@ FILE_NAME = "trainer.json"
 class DriftScores(msgspec.Struct, frozen=True, kw_only=True):
     """How an adapter does on code that was written after it was judged.
 
-    ``nll`` has a figure for each span of new code that was asked about, oldest first, ``gate`` is
-    the mean that the gate found; both in nats per token.
+    ``spans`` has for each span of new code that was asked about its file and a figure, oldest
+    first, ``gate`` is the mean that the gate found; both figures in nats per token.
     """
 
     adapter: str
     gate: float
-    nll: tuple[float, ...] = ()
+    spans: tuple[tuple[str, float], ...] = ()
 
 
 class TrainerMemory(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
@@ -26,6 +28,7 @@ from tests.dying_runs import APPEARED, COPIED, DEAD, NEVER
 from tests.e2e.engine.conftest import end_engine
 from tests.small_projects import NEWER, small_project
 from tests.starter import install
+from training.running.resuming import CHECKPOINT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 
@@ -38,6 +41,20 @@ micro_tokens = 512
 measures = 3
 checkpoint_seconds = 0
 learning_rate = 2e-4
+"""
+WATCHER = """
+import sys, time
+from pathlib import Path
+from lsp_server.store.paths import StorePaths
+from training.watching.processes import Said, TrainProcess
+
+def told(said):
+    if isinstance(said, Said) and said.event.get("kind") == "step":
+        run.suspend()
+        print(run.holder.pid, flush=True)
+
+run = TrainProcess(sys.argv[2:], StorePaths(Path(sys.argv[1])), told)
+time.sleep(600)
 """
 HERE = Path(__file__).parents[2]
 Event = dict[str, Any]
@@ -72,21 +89,27 @@ class Stage:
         self, until: Callable[[Event], bool] = lambda _event: False, point: str = NEVER
     ) -> tuple[int, list[Event]]:
         """A run's exit status and what it said; it is killed at the first event that is meant."""
-        command = [
-            sys.executable, "-m", "tests.dying_runs", point, self.root, "--config", self.config,
-            "--gate-seconds", "60", "--events",
-        ]  # fmt: skip
-        environment = {**os.environ, "TENON_HOME": str(self.home.root), "OMP_NUM_THREADS": "1"}
         events: list[Event] = []
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=environment, cwd=HERE
-        ) as process:  # fmt: skip
+            self.command(point), stdout=subprocess.PIPE, text=True, env=self.environment, cwd=HERE
+        ) as process:
             for line in process.stdout:
                 events.append(json.loads(line))
                 if until(events[-1]):
                     process.send_signal(signal.SIGKILL)
                     break
         return process.returncode, events
+
+    def command(self, point: str = NEVER) -> list[str]:
+        return [
+            sys.executable, "-m", "tests.dying_runs", point, str(self.root),
+            "--config", str(self.config), "--gate-seconds", "60", "--events",
+        ]  # fmt: skip
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ours = {"TENON_HOME": str(self.home.root), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}
+        return {**os.environ, **ours}
 
     def active(self) -> ActiveAdapter:
         found = self.registry.active(self.base or self.registry.all()[0].base)
@@ -150,3 +173,29 @@ def test_a_run_is_killed_at_every_stage_and_goes_on(home: StorePaths, tmp_path: 
     runs = RunStore(run.store).all()
     assert len(runs) == 8
     assert not [it for it in runs if it.checkpoints.exists() or it.candidate.exists()]
+
+
+def test_a_run_that_stood_still_when_its_watcher_was_killed_goes_on_in_the_next_one(
+    home: StorePaths, tmp_path: Path
+):
+    project = small_project(tmp_path / "shelf", NEWER[4:])
+    run = Stage(project.root, home, tmp_path / "train.toml")
+    with subprocess.Popen(
+        [sys.executable, "-c", WATCHER, str(home.root), *run.command()],
+        stdout=subprocess.PIPE, text=True, env=run.environment, start_new_session=True,
+    ) as watcher:  # fmt: skip
+        suspended = psutil.Process(int(watcher.stdout.readline()))
+        watcher.kill()
+    began = time.monotonic()
+    while suspended.is_running() and (status := suspended.status()) != psutil.STATUS_ZOMBIE:
+        waited = time.monotonic() - began
+        assert waited < 10 or status != psutil.STATUS_STOPPED, "it stands still for ever"
+        assert waited < 120, "it goes on for ever"
+        time.sleep(0.05)
+    with RunLock(run.store), MachineLock(home, ""):
+        [left] = RunStore(run.store).all()
+    assert (left.checkpoints / CHECKPOINT).is_file()
+    assert run.registry.all() == []
+    status, events = run.run()
+    assert status == 0
+    assert 1 not in steps(events)

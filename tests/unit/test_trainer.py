@@ -207,6 +207,16 @@ async def test_off_means_no_child_and_on_again_means_one(tmp_path, start, heard)
     await until(lambda: trainer.pid not in {None, child.pid})
 
 
+async def test_what_the_team_has_switched_off_is_not_trained_and_says_so(tmp_path, start, heard):
+    trainer = start("off")
+    await heard.until(lambda report: "tenon.toml" in report.message)
+    with pytest.raises(TrainerUnavailableError, match=r"off in tenon\.toml"):
+        trainer.order(Train())
+    trainer.order(Cancel())  # nothing is lost by handing this on
+    await until(lambda: noted(tmp_path, "cancel"))
+    assert noted(tmp_path, "train") == []
+
+
 async def test_at_the_end_its_input_closes_and_it_goes(tmp_path, start, heard):
     trainer = start()
     await heard.until(lambda report: report.pending == 3)

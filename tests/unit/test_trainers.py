@@ -3,9 +3,11 @@ import asyncio
 import pytest
 
 from lsp_server import trainer as trainer_module
+from lsp_server import trainers as trainers_module
 from lsp_server.errors import TrainerUnavailableError
 from lsp_server.settings import ServerSettings
 from lsp_server.store.paths import StorePaths
+from lsp_server.store.typing_mark import TypingMark
 from lsp_server.trainer_messages import Schedule, Train
 from lsp_server.trainers import Trainers, schedule_of
 from tests.watchers import orders, watcher
@@ -20,13 +22,19 @@ async def trainers(tmp_path, monkeypatch):
     await made.aclose()
 
 
-async def started(tmp_path, count):
+async def until(condition):
     async with asyncio.timeout(20):
-        while True:
-            begun = [entry for entry in orders(tmp_path / "home") if "started" in entry]
-            if len(begun) == count:
-                return begun
+        while not condition():  # noqa: ASYNC110 - processes write
             await asyncio.sleep(0.01)
+
+
+def noted(tmp_path, has):
+    return [entry for entry in orders(tmp_path / "home") if has(entry)]
+
+
+async def started(tmp_path, count):
+    await until(lambda: len(noted(tmp_path, lambda entry: "started" in entry)) == count)
+    return noted(tmp_path, lambda entry: "started" in entry)
 
 
 async def test_each_repository_that_is_open_has_a_trainer_of_its_own(tmp_path, trainers):
@@ -44,11 +52,35 @@ async def test_each_repository_that_is_open_has_a_trainer_of_its_own(tmp_path, t
 
 async def test_what_is_no_repositorys_root_is_not_learnt_and_says_so(tmp_path, trainers):
     await trainers.open(str(tmp_path))
-    trainers.typed(str(tmp_path))
     assert trainers.report_of(str(tmp_path)).state == "off"
     with pytest.raises(TrainerUnavailableError, match="not the root of a git repository"):
         trainers.order(str(tmp_path), Train())
     assert orders(tmp_path / "home") == []
+
+
+async def test_a_key_anywhere_is_told_to_all_trainers_and_left_for_other_windows(
+    tmp_path, trainers, monkeypatch
+):
+    mark = TypingMark(StorePaths(tmp_path / "home"))
+    trainers.typed()  # in a window without a repository
+    assert mark.is_new()
+    for name in ("a", "b"):
+        (tmp_path / name / ".git").mkdir(parents=True)
+        await trainers.open(str(tmp_path / name))
+    pids = {entry["pid"] for entry in await started(tmp_path, 2)}
+    await until(
+        lambda: all(trainers.report_of(str(tmp_path / name)).pending for name in ("a", "b"))
+    )
+
+    def told():
+        return {it["pid"] for it in noted(tmp_path, lambda entry: entry.get("type") == "typing")}
+
+    trainers.typed()
+    await until(lambda: told() == pids)
+    monkeypatch.setattr(trainers_module, "TYPING_SECONDS", 600.0)
+    mark.is_new()
+    trainers.typed()
+    assert not mark.is_new()  # four times a second at most
 
 
 def test_settings_become_a_schedule():

@@ -35,8 +35,8 @@ exit status:
   1    nothing was trained, or it failed; the message says what to do
   2    wrong usage
   {NOT_NOW}   with --background: not now (another run goes on, memory is short); try again later
-  130  cancelled with Ctrl+C (143: with SIGTERM); what served before goes on serving,
-       and the next run of the same code and settings goes on from here
+  130  cancelled with Ctrl+C (143: with SIGTERM, 129: its terminal was closed); what served before
+       goes on serving, and the next run of the same code and settings goes on from here
 """
 
 

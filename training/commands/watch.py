@@ -21,6 +21,7 @@ from lsp_server.store.trainer_state import read_trainer
 from lsp_server.trainer_messages import NOT_NOW, Schedule, TrainerReport, decode_order
 
 from ..running.yielding import give_way, half_of_the_cores
+from ..signals import to_be_heard
 from ..watching.bursts import Changed
 from ..watching.messages import EndOfOrders
 from ..watching.scanning import scan
@@ -89,7 +90,7 @@ def _watch(at: Surroundings) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     alone = sys.stdin is None or sys.stdin.isatty()
     watcher = Watcher(at, _say if alone else _Lines().write)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in to_be_heard():
         signal.signal(number, lambda *_: watcher.inbox.put(EndOfOrders()))
     if alone:
         watcher.inbox.put(Schedule())
@@ -123,10 +124,11 @@ class _Lines:
 
 
 def _say(report: TrainerReport) -> None:
-    """A report as a line for a person."""
+    """A report as a line for a person; whose terminal is closed reads none, and ends us."""
     line = f"{report.state}: {report.message}"
     if report.steps:
         line += f", {report.step} of {report.steps}"
     if report.loss is not None:
         line += f", loss {report.loss:.3f}"
-    print(line, flush=True)
+    with suppress(OSError):
+        print(line, flush=True)

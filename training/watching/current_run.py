@@ -1,5 +1,6 @@
 """The run that goes on: how far it is, what holds it, and how it is brought to an end."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +15,9 @@ ENDING_SECONDS = 20.0
 """For a run to save itself, before it is ended at once."""
 _ORDER: tuple[PausedBy, ...] = ("user", "battery", "memory", "typing")
 """What holds a run, the longest first: that is what a user is told."""
+LONGEST: dict[PausedBy, float] = {"user": 900.0, "battery": 900.0, "memory": 120.0}
+"""Seconds for which a run stands still at most: for so long it keeps its memory, and the lock that
+lets no other repository be trained. Then it ends for now, and goes on from its checkpoint later."""
 PAUSED = {
     "user": "training is paused; resume it to go on",
     "battery": "training stands still on battery power",
@@ -37,7 +41,9 @@ class Process(Protocol):
 
 
 class OtherProcess:
-    """A run that somebody else started: it is held, and ended only if the user says so."""
+    """A run that somebody else started: it is held while the user types, and ended only if the
+    user says so.
+    """
 
     def __init__(self, holder: Holder) -> None:
         self.holder = holder
@@ -59,7 +65,8 @@ class OtherProcess:
 class CurrentRun:
     """``own`` is whether the watcher started it; ``forced`` is whether the user asked for it.
 
-    Times are a monotonic clock's seconds; ``cancelled`` is whether the user ended it.
+    Times are a monotonic clock's seconds; ``cancelled`` is whether the user ended it,
+    ``given_up`` what it stood still for when it was ended for that.
     """
 
     process: Process
@@ -68,7 +75,8 @@ class CurrentRun:
     cancelled: bool = False
     verdict: dict[str, Any] | None = None
     error: str = ""
-    _held: set[PausedBy] = field(default_factory=set)
+    given_up: PausedBy = ""
+    _held: dict[PausedBy, float] = field(default_factory=dict)
     _deadline: float | None = None
     _report: TrainerReport = field(default_factory=lambda: TrainerReport("preparing"))
 
@@ -82,27 +90,38 @@ class CurrentRun:
         """Whether it was asked to end."""
         return self._deadline is not None
 
-    def hold(self, by: PausedBy) -> None:
+    def hold(self, by: PausedBy, now: float) -> None:
         """Suspend it, unless it is about to end."""
-        if self.ending:
+        if self.ending or by in self._held:
             return
         if not self._held:
             self.process.suspend()
-        self._held.add(by)
+        self._held[by] = now
 
     def release(self, by: PausedBy) -> None:
         """Let it go on, if nothing else holds it."""
-        if by in self._held:
-            self._held.discard(by)
-            if not self._held:
-                self.process.resume()
+        if self._held.pop(by, None) is not None and not self._held:
+            self.process.resume()
 
-    def set(self, by: PausedBy, *, held: bool) -> None:
+    def set(self, by: PausedBy, now: float, *, held: bool) -> None:
         """Hold or release it."""
-        if not held:
+        if held:
+            self.hold(by, now)
+        else:
             self.release(by)
-        elif by not in self._held:
-            self.hold(by)
+
+    def let_go(self) -> None:
+        """Let it go on, whatever holds it: nobody here will do so later."""
+        for by in tuple(self._held):
+            self.release(by)
+
+    def give_up(self, now: float) -> None:
+        """End it for now, if it has stood still for too long."""
+        for by, since in self._held.items():
+            if now - since >= LONGEST.get(by, math.inf):
+                self.given_up = by
+                self.end(now)
+                return
 
     def end(self, now: float) -> None:
         """Have it save itself and end; it has :data:`ENDING_SECONDS` for that."""

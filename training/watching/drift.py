@@ -39,8 +39,8 @@ from ..outlines.parts import Span as TextSpan
 from ..served import ENDS, LATENCY_TARGET_MS
 from .pairs import PairRecord, countable
 
-SPANS, FILES = 12, 6
-"""What is asked at one look, at most, and of how many files."""
+SPANS, FILES = 12, 12
+"""What is asked at one look, at most, and of how many files: spans of one tell less."""
 SECONDS = 30.0
 """For one look, at most."""
 
@@ -70,8 +70,9 @@ async def measure(root: Path, paths: StorePaths, seed: int) -> DriftScores | Non
         arms = [Arm(active.adapter.id, active.adapter.id)]
         within = TimeBudget(SECONDS)
         scores = await score(engine, asked, arms, budget, end=end, within=within)
-        nll = (it.nll[active.adapter.id] / it.tokens for it in scores if it.tokens)
-        return DriftScores(adapter=active.adapter.id, gate=gate, nll=tuple(nll))
+        name = active.adapter.id
+        told = ((it.span.file, it.nll[name] / it.tokens) for it in scores if it.tokens)
+        return DriftScores(adapter=name, gate=gate, spans=tuple(told))
     finally:
         await engine.aclose()
 

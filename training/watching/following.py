@@ -56,7 +56,8 @@ class Following:
         return self._burst.take(now)
 
     def stop(self) -> None:
-        """Follow nothing any more."""
+        """Follow nothing any more, and forget what has changed: who begins again looks at all."""
+        self._burst = Burst()
         if self._observation:
             self._observation.stop()
         self._observation = None

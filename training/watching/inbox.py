@@ -20,8 +20,7 @@ class Inbox:
         found: list[Message] = []
         try:
             found.append(self._queue.get(timeout=seconds))
-            while True:
-                found.append(self._queue.get_nowait())
+            found.extend(self._queue.get_nowait() for _ in range(self._queue.qsize()))
         except Empty:
             pass
         return found

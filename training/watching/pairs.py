@@ -101,8 +101,9 @@ class PairRecord:
 
     def pending_files(self, most: int) -> list[str]:
         """Files with pending pairs, the newest first."""
+        pending = f"SELECT path FROM pair WHERE {_PENDING}"  # noqa: S608
         rows = self._database.execute(
-            f"SELECT path FROM file WHERE path IN (SELECT path FROM pair WHERE {_PENDING}) "  # noqa: S608
+            f"SELECT path FROM file WHERE path IN ({pending}) "  # noqa: S608
             "ORDER BY modified DESC, path LIMIT ?",
             (most,),
         )

@@ -21,6 +21,7 @@ from lsp_server.store.training_rules import TrainingRules
 
 KEPT_LINES = 20
 """Of what a run says on standard error."""
+NEVER = -1e9
 READ_SECONDS = 5.0
 """For what an ended process has said: a child of its own may hold its output open."""
 
@@ -53,6 +54,11 @@ def train_command(root: Path, rules: TrainingRules) -> list[str]:
 class TrainProcess:
     """A run as a child, in a group of its own: what it starts is held and ended with it.
 
+    But in the watcher's session. If the watcher is killed while the run stands still, the group is
+    orphaned with stopped members, and the system sends it SIGHUP and SIGCONT (POSIX, `_exit`): the
+    run saves itself and ends. In a session of its own it would stand there for ever, holding its
+    memory and the machine's lock.
+
     ``told`` hears what it says and that it ended, in other threads.
     """
 
@@ -61,7 +67,7 @@ class TrainProcess:
     ) -> None:
         """Start it; raises ``OSError``."""
         paths.root.mkdir(parents=True, exist_ok=True)
-        apart: dict[str, Any] = {"start_new_session": True}
+        apart: dict[str, Any] = {"process_group": 0}
         if sys.platform == "win32":
             apart = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.IDLE_PRIORITY_CLASS}
         self._told = told
@@ -137,11 +143,11 @@ def _lines(output: IO[bytes] | None) -> Iterator[bytes]:
 
 
 def holder_of(pid: int) -> Holder:
-    """A process and when it began; one that is gone already has begun never."""
+    """A process and when it began; one that is gone already is nobody."""
     try:
-        return Holder(pid, psutil.Process(pid).create_time())
+        return Holder.of(pid)
     except psutil.Error:
-        return Holder(pid, 0.0)
+        return Holder(pid, NEVER)
 
 
 def suspend(holder: Holder) -> None:

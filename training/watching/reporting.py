@@ -12,13 +12,18 @@ from lsp_server.trainer_messages import Schedule, TrainerReport
 from .current_run import PAUSED
 from .retrying import Retry
 
+OFF = "training is off; `tenon.training` turns it on"
+OFF_BY_TEAM = (
+    "training is off here; `mode` under [training] in this repository's tenon.toml says so"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """``memory`` is of the runs before. ``trouble`` is what keeps the trainer from working,
     ``notice`` what it works in spite of; ``missing`` names packages that training needs;
     ``waiting_for`` are the triggers' sentences; ``counted`` is whether what is pending was counted
-    since the watcher began.
+    since the watcher began; ``team_is_off`` is whether tenon.toml has training off.
     """
 
     root: str
@@ -31,6 +36,7 @@ class Known:
     notice: str = ""
     missing: Sequence[str] = ()
     counted: bool = True
+    team_is_off: bool = False
     run: TrainerReport | None = None
 
 
@@ -53,7 +59,7 @@ def _of(known: Known) -> TrainerReport:
     if known.trouble:
         return TrainerReport("error", known.trouble)
     if known.schedule.mode == "off":
-        return TrainerReport("off", "training is off; `tenon.training` turns it on")
+        return TrainerReport("off", OFF_BY_TEAM if known.team_is_off else OFF)
     if known.missing:
         return TrainerReport("unavailable", to_install(known.missing))
     if known.memory.paused:

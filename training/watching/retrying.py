@@ -1,15 +1,14 @@
 """What follows from how a run ended: pure, by the exit status that :mod:`training.run` gives it."""
 
-import signal
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from lsp_server.trainer_messages import NOT_NOW, NOT_PROMOTED, Verdict
 
+from ..signals import ENDING
+
 _CANCELLED = frozenset(
-    sign * number + base
-    for number in (signal.SIGINT, signal.SIGTERM)
-    for sign, base in ((1, 128), (-1, 0))
+    sign * number + base for number in ENDING for sign, base in ((1, 128), (-1, 0))
 )
 BACKOFF = (60.0, 300.0, 1800.0)
 """Seconds before a run that failed is taken up again, the first, the second and the third time;

@@ -24,12 +24,11 @@ from .surroundings import Surroundings
 from .worker import Worker
 
 _log = logging.getLogger(__name__)
-MEMORY_SECONDS = 120.0
-"""For which a run stands still for want of memory, before it is ended, which frees what it has."""
 ROOM_SECONDS = 300.0
-"""Before such a run is taken up again."""
-FINISHED = "finished"
-"""The worker's name for writing down what a run has learnt; its result is what is pending then."""
+"""Before a run that was ended for want of memory is taken up again."""
+BEGUN, FINISHED = "begun", "finished"
+"""The worker's names for writing down what a run learns, and that it has learnt it; the result of
+the latter is what is pending then."""
 
 
 class Running:
@@ -46,11 +45,12 @@ class Running:
         self.store = RepositoryStore.of(at.paths, at.root)
         self.memory: TrainerMemory = read_trainer(self.store)
         self._written: TrainerMemory | None = None
+        self._unwritable = False
         self.run: CurrentRun | None = None
         self.retry = Retry()
         self.wanted = False
         self.noting = False
-        self._short_since: float | None = None
+        self._noted = False
         self._others_began: datetime | None = None
         self._ended_at = self._when_it_ended()
         self.remember(watcher=holder_of(os.getpid()))
@@ -61,13 +61,25 @@ class Running:
         self.memory = msgspec.structs.replace(self.memory, **fields)
 
     def save(self) -> None:
-        """Write what is remembered, if it has changed; a full disk is no reason to end."""
-        if self.memory != self._written:
-            try:
-                write_trainer(self.store, self.memory)
-            except OSError as error:
+        """Write what is remembered, if it has changed; a full disk is no reason to end. What could
+        not be written is tried again the next time, and told once.
+        """
+        if self.memory == self._written:
+            return
+        try:
+            write_trainer(self.store, self.memory)
+        except OSError as error:
+            if not self._unwritable:
                 _log.warning("what the trainer remembers cannot be written: %s", error)
-            self._written = self.memory
+            self._unwritable = True
+        else:
+            self._written, self._unwritable = self.memory, False
+
+    def counted(self, pending: int) -> None:
+        """So many pairs are pending; a change may make possible what was not."""
+        if pending != self.memory.pending:
+            self.retry.changed()
+        self.remember(pending=pending)
 
     def since_run(self, now: float) -> float | None:
         """Seconds since the last run's end; None if there was none."""
@@ -76,7 +88,7 @@ class Running:
     def begin(self, rules: TrainingRules) -> None:
         """Start a run; raises ``OSError``. What there is now is what it learns."""
         forced, self.wanted = self.wanted, False
-        self._worker.submit("begun", self._note_beginning)
+        self._worker.submit(BEGUN, self._note_beginning)
         command = self._at.command(self._at.root, rules)
         process = TrainProcess(command, self._at.paths, self._told)
         self.run = CurrentRun(process, own=True, forced=forced)
@@ -92,47 +104,51 @@ class Running:
             self.run.cancelled = True
             self.run.end(now)
 
+    def resume(self) -> None:
+        """The user's pause is over, and a run that was ended for it goes on, at once."""
+        self.remember(paused=False)
+        if self.memory.unfinished and (self.run is None or self.run.ending):
+            self.wanted = True
+
     def hold(self, now: float, *, memory: bool, battery: bool, user: bool) -> None:
-        """What holds the run now, besides the user's typing."""
-        if self.run is None:
+        """What holds the run now, besides the user's typing; for too long, it is ended for now.
+
+        That is for our own. Whoever began one in a terminal would see it freeze, without a word.
+        """
+        run = self.run
+        if run is None:
             return
-        self.run.set("user", held=user)
-        self.run.set("battery", held=battery and not self.run.forced)
-        self.run.set("memory", held=memory)
-        if not memory:
-            self._short_since = None
-        elif self._short_since is None:
-            self._short_since = now
-        elif now - self._short_since >= MEMORY_SECONDS and self.run.own:
-            self.run.end(now)
-        self._note_other(self.run)
+        if run.own:
+            run.set("user", now, held=user)
+            run.set("battery", now, held=battery and not run.forced)
+            run.set("memory", now, held=memory)
+            run.give_up(now)
+        else:  # so that a watcher that comes after a killed one lets go what that one held
+            self.remember(held=run.process.holder if run.held_by else None)
 
     def ended(self, ended: Ended, now: float) -> None:
         """The run that the watcher started is over."""
         run, self.run = self.run, None
         if run is None:
             return
+        self.remember(child=None)
         reason = run.error or ended.said or f"the training ended with status {ended.status}"
         how = how_it_ended(ended.status)
-        if run.ending and how == "failed":
-            how = "cancelled"  # it had to be ended at once
         if how == "finished":
             last = verdict_of(run.verdict, self._at.clock.wall()) if run.verdict else None
             self._finished(last or self._newest_verdict(), now)
+        elif run.cancelled or (how == "cancelled" and not run.ending):
+            self._is_over(now)  # by the user, here or with a signal
+        elif run.ending:  # for now, and maybe at once
+            self.wanted |= run.forced and bool(run.given_up)
+            if run.given_up == "memory":
+                self.retry.refused("memory was short", now, ROOM_SECONDS)
         elif how == "refused":
             self.retry.refused(reason, now)
-            self.wanted = run.forced
-        elif how == "failed":
+            self.wanted |= run.forced
+        else:
             self.retry.failed(reason, now)
-            self.wanted = run.forced and self.retry.until is not None
-        elif self._short_since is not None:
-            self.retry.refused("memory was short", now, ROOM_SECONDS)
-            self.wanted = run.forced
-        elif run.cancelled or not run.ending:  # by the user, here or with a signal
-            self._ended_at = now
-            self.remember(unfinished=False, finished=self._at.clock.wall())
-        self._short_since = None
-        self.remember(child=None)
+            self.wanted |= run.forced and self.retry.until is not None
 
     def look_for_others(self, now: float) -> None:
         """Notice a run of this repository that somebody else started, and its end."""
@@ -140,21 +156,25 @@ class Running:
             return
         holder = RunLock(self.store).holder()
         if self.run and (holder is None or holder.pid != self.run.process.holder.pid):
+            self.run.let_go()  # it may be on its way out, and stand still there
             self.run = None
             self.remember(held=None)
             self._others_ended(now)
         if holder and self.run is None:
             self._others_began = datetime.now(UTC)
-            self._worker.submit("begun", self._note_beginning)
+            self._worker.submit(BEGUN, self._note_beginning)
             self.run = CurrentRun(OtherProcess(holder), own=False)
             self.run.is_of_another()
 
-    def _finished(self, last: Verdict | None, now: float) -> None:
-        self.retry.forget()
+    def _is_over(self, now: float) -> None:
         self._ended_at = now
         self.remember(unfinished=False, finished=self._at.clock.wall())
-        if last:
-            self.remember(last=last)
+
+    def _finished(self, last: Verdict | None, now: float) -> None:
+        self.retry.forget()
+        self._is_over(now)
+        # What was new is learnt, or the gate has refused it: either way that drift has had its run.
+        self.remember(last=last or self.memory.last, drift=None)
         self.noting = True
         self._worker.submit(FINISHED, self._note_end)
 
@@ -176,18 +196,16 @@ class Running:
         )  # fmt: skip
 
     def _note_beginning(self) -> None:
+        self._noted = False
         with PairRecord.of(self.store) as record:
             record.begin()
+        self._noted = True
 
     def _note_end(self) -> int:
         with PairRecord.of(self.store) as record:
-            record.finish()
+            if self._noted:  # else the record has what a former run learnt from
+                record.finish()
             return record.pending()
-
-    def _note_other(self, run: CurrentRun) -> None:
-        """So that a watcher that comes after a killed one lets go what that one held."""
-        if not run.own:
-            self.remember(held=run.process.holder if run.held_by else None)
 
     def _when_it_ended(self) -> float | None:
         """The last run's end on this process's clock; one in the future is now."""

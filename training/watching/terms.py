@@ -26,3 +26,8 @@ class TrainingTerms:
         except SettingsError as error:
             self.faulty = str(error)
         self.schedule = self.rules.over(self._given)
+
+    @property
+    def team_is_off(self) -> bool:
+        """Whether it is the team that wants no training, whatever the editor says."""
+        return self.rules.schedule.get("mode") == "off"

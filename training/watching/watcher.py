@@ -4,8 +4,7 @@ One thread takes messages from one queue and does nothing that takes long, so th
 still as soon as somebody types. What takes long is the worker's.
 """
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from lsp_server.trainer_messages import (
     Cancel,
@@ -19,25 +18,24 @@ from lsp_server.trainer_messages import (
 )
 
 from .bursts import Changed
-from .drift_scores import drift_of, together
+from .deciding import Deciding
+from .drift_scores import together
 from .following import OBSERVED, Following
 from .inbox import Inbox
 from .looking import COUNTED, DRIFTED, Looking
-from .machine import MachineState
 from .messages import EndOfOrders, Message, Trouble
+from .presence import Presence
 from .processes import Ended, Said
 from .reporting import Known, report
-from .running import FINISHED, Running
+from .running import BEGUN, FINISHED, Running
 from .surroundings import Surroundings
 from .terms import TrainingTerms
-from .triggers import Facts, idle, waiting_for
 from .worker import Done, Worker
 
-_log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 """Between two looks at the clock, the memory, the power and the lock."""
-RESUME_SECONDS = 3.0
-"""Without a keystroke before a run goes on."""
+GLANCE_SECONDS = 0.15
+"""While a run goes on, between two looks at whether somebody types in another window."""
 FIRST_SCHEDULE_SECONDS = 5.0
 """For an editor to say how it wants things, before the defaults hold."""
 
@@ -48,22 +46,21 @@ class Watcher:
     def __init__(self, at: Surroundings, tell: Callable[[TrainerReport], None]) -> None:
         self._at, self._tell = at, tell
         self.inbox = Inbox()
-        self._worker = Worker(self.inbox.put)
-        self._running = Running(at, self._worker, self.inbox.put)
-        self._looking = Looking(at, self._worker)
-        self._following = Following(at, self._worker, self.inbox.put)
-        self._terms = TrainingTerms(at.root)
+        worker = Worker(self.inbox.put)
         now = at.clock.monotonic()
+        self._running = Running(at, worker, self.inbox.put)
+        self._looking = Looking(at, worker)
+        self._following = Following(at, worker, self.inbox.put)
+        self._presence = Presence(at.paths, now)
+        self._terms = TrainingTerms(at.root)
+        self._deciding = Deciding(at, self._terms, self._presence, self._running, self._looking)
+        self._deciding.settle()
         self._hears_from = now + FIRST_SCHEDULE_SECONDS
-        self._typed: float | None = None
-        self._active = self._acted = now
-        self._machine = MachineState()
-        self._missing: Sequence[str] = ()
-        self._trouble = self._notice = ""
+        self._acted = now
+        self._trouble = self._notice = self._unnoted = ""
         self._counted = False
         self._leaving = False
         self._told = TrainerReport("off")
-        self._settle()
 
     def run(self) -> None:
         """Until the orders end; then what runs is ended softly, and all is saved."""
@@ -80,28 +77,35 @@ class Watcher:
         A branch switch changes files by the ten thousand: those wait for the clock, see ``Burst``.
         """
         messages = self.inbox.take(self._rest())
+        if self._presence.has_typed_elsewhere():
+            messages.append(Typing())
         for message in messages:
             self._take(message)
         now = self._at.clock.monotonic()
-        files_alone = messages and all(isinstance(it, Changed) for it in messages)
-        if files_alone and now - self._acted < TICK_SECONDS:
+        if all(isinstance(it, Changed) for it in messages) and now < self._due:
             return False
         self._acted = now
         return True
 
     def _rest(self) -> float:
-        """Seconds until something is due by the clock."""
-        due = self._following.due
-        left = TICK_SECONDS if due is None else due - self._at.clock.monotonic()
-        return min(TICK_SECONDS, max(0.0, left))
+        left = max(0.0, self._due - self._at.clock.monotonic())
+        return min(left, GLANCE_SECONDS) if self._running.run else left
+
+    @property
+    def _due(self) -> float:
+        """When to act by the clock. A burst that was over at the last time and is still there could
+        not be taken then (a count is under way, we leave): it waits for the clock like all else.
+        """
+        tick, burst = self._acted + TICK_SECONDS, self._following.due
+        return tick if burst is None or burst <= self._acted else min(tick, burst)
 
     def _take(self, message: Message) -> None:
         now, running = self._at.clock.monotonic(), self._running
         match message:
             case Typing():
-                self._typed = self._active = now
+                self._presence.typed(now)
                 if running.run:
-                    running.run.hold("typing")
+                    running.run.hold("typing", now)
             case Said(event):
                 if running.run:
                     running.run.said(event)
@@ -109,7 +113,7 @@ class Watcher:
                 running.ended(message, now)
             case Changed():
                 self._following.changed(message, now)
-                self._active = now
+                self._presence.saved(now)
             case Done():
                 self._done(message)
             case Trouble(sentence):
@@ -122,8 +126,8 @@ class Watcher:
     def _order(self, order: Order, now: float) -> None:
         running = self._running
         match order:
-            case Train() if self._schedule.mode == "off":
-                pass  # never, and the report says so
+            case Train() if self._terms.schedule.mode == "off":
+                pass  # never: the report says why, and the server refuses in its words
             case Train() if running.run is None or running.run.ending:
                 running.remember(paused=False)
                 running.retry.forget()
@@ -133,29 +137,33 @@ class Watcher:
                 running.run.forced = True
             case Cancel():
                 running.cancel(now)
-            case Pause() | Resume():
-                running.remember(paused=isinstance(order, Pause))
+            case Pause():
+                running.remember(paused=True)
+            case Resume():
+                running.resume()
             case Schedule():
                 self._hears_from = now
-                self._settle(order)
+                self._deciding.settle(order)
 
     def _done(self, done: Done) -> None:
-        if done.name in {COUNTED, FINISHED}:
+        running = self._running
+        if done.name == OBSERVED:
+            self._trouble = self._following.begun(done) or self._trouble
+        elif done.name == DRIFTED and done.result is not None:
+            running.remember(drift=together(running.memory.drift, done.result))
+        elif done.name == BEGUN:
+            what = f"what is learnt now cannot be noted, and stays new: {done.error}"
+            self._unnoted = what if done.error is not None else ""
+        elif done.name in {COUNTED, FINISHED}:
             if done.name == COUNTED:
                 self._looking.counted()
             else:
-                self._running.noting = False
+                running.noting = False
             if done.error is not None:
                 self._trouble = f"what is new could not be counted: {done.error}"
             else:
                 self._trouble, self._counted = "", True
-                if done.result != self._running.memory.pending:
-                    self._running.retry.changed()
-                self._running.remember(pending=done.result)
-        elif done.name == OBSERVED:
-            self._trouble = self._following.begun(done) or self._trouble
-        elif done.name == DRIFTED and done.result is not None:
-            self._running.remember(drift=together(self._running.memory.drift, done.result))
+                running.counted(done.result)
 
     def _tick(self) -> None:
         now, running = self._at.clock.monotonic(), self._running
@@ -167,25 +175,25 @@ class Watcher:
             self._root_is_gone(now)
             return
         self._watch(now)
-        self._machine = self._at.machine()
+        schedule = self._terms.schedule
+        self._deciding.machine = machine = self._at.machine()
         running.look_for_others(now)
-        quiet = self._typed is None or now - self._typed >= RESUME_SECONDS
-        if running.run and quiet:
+        if running.run and not self._presence.types(now):
             running.run.release("typing")
         running.hold(
             now,
-            memory=self._machine.memory_low,
-            battery=self._machine.on_battery and not self._schedule.on_battery,
+            memory=machine.memory_low,
+            battery=machine.on_battery and not schedule.on_battery,
             user=running.memory.paused,
         )
-        if running.run and running.run.own and self._schedule.mode == "off":
+        if running.run and running.run.own and schedule.mode == "off":
             running.run.end(now)
         if running.run is None:
-            self._between_runs(now)
+            self._deciding.between_runs(now)
 
     def _watch(self, now: float) -> None:
         """Follow the repository's files, unless training is off."""
-        if self._schedule.mode == "off":
+        if self._terms.schedule.mode == "off":
             self._following.stop()
         elif not self._following.goes_on:
             self._notice = ""
@@ -193,56 +201,10 @@ class Watcher:
             self._looking.count(Changed())
         elif not self._looking.busy and (changed := self._following.take(now)):
             if changed.rules:
-                self._settle()
+                self._deciding.settle()
                 self._following.stop()  # and begin again, with a count of everything
             else:
                 self._looking.count(changed)
-
-    def _settle(self, given: Schedule | None = None) -> None:
-        """Look anew at what holds, and at what is installed."""
-        self._terms.settle(given)
-        self._missing = self._at.missing()
-
-    @property
-    def _schedule(self) -> Schedule:
-        return self._terms.schedule
-
-    def _between_runs(self, now: float) -> None:
-        running, schedule = self._running, self._schedule
-        if schedule.mode == "off" or running.memory.paused or self._looking.busy:
-            return
-        if running.noting or running.retry.waits(now):
-            return
-        if running.wanted or (schedule.mode == "automatic" and not self._waiting_for(now)):
-            self._missing = self._at.missing()
-            if not self._missing:
-                self._begin(now)
-        elif (
-            schedule.drift and schedule.mode == "automatic" and not idle(self._facts(now), schedule)
-        ):
-            self._looking.ask_for_drift(now)
-
-    def _begin(self, now: float) -> None:
-        try:
-            self._running.begin(self._terms.rules)
-        except OSError as error:
-            self._running.retry.failed(f"training could not be started: {error}", now)
-
-    def _facts(self, now: float) -> Facts:
-        memory = self._running.memory
-        return Facts(
-            pending=memory.pending,
-            quiet=now - self._active,
-            since_run=self._running.since_run(now),
-            drift=drift_of(memory.drift) if memory.drift else None,
-            unfinished=memory.unfinished,
-            on_battery=self._machine.on_battery,
-            memory_low=self._machine.memory_low,
-            minute=self._at.clock.minute(),
-        )
-
-    def _waiting_for(self, now: float) -> tuple[str, ...]:
-        return waiting_for(self._facts(now), self._schedule)
 
     def _root_is_gone(self, now: float) -> None:
         self._trouble = f"{self._at.root} is gone; bring it back, or close it"
@@ -256,30 +218,30 @@ class Watcher:
         if run and run.own:
             run.end(now)
         elif run:  # somebody else's goes on without us
-            for held in ("user", "battery", "memory", "typing"):
-                run.release(held)
+            run.let_go()
             self._running.run = None
             self._running.remember(held=None)
 
     def _report(self) -> None:
-        running, now = self._running, self._at.clock.monotonic()
+        running, terms, now = self._running, self._terms, self._at.clock.monotonic()
         told = report(
             Known(
                 root=str(self._at.root),
-                schedule=self._schedule,
+                schedule=terms.schedule,
                 memory=running.memory,
-                waiting_for=self._waiting_for(now),
+                waiting_for=self._deciding.waiting_for(now),
                 retry=running.retry,
                 now=now,
                 trouble=self._trouble,
-                notice=self._terms.faulty or self._notice,
-                missing=self._missing,
+                notice=terms.faulty or self._unnoted or self._notice,
+                missing=self._deciding.missing,
                 counted=self._counted,
+                team_is_off=terms.team_is_off,
                 run=running.run.report() if running.run else None,
             )
         )
         running.remember(
-            schedule=self._schedule,
+            schedule=terms.schedule,
             state=told.state,
             message=told.message,
             waiting_for=told.waiting_for,

@@ -92,5 +92,6 @@ async def test_new_code_is_scored_with_the_adapter_that_serves(home, root, candi
         await engine.aclose()
     assert scores is not None
     assert (scores.adapter, scores.gate) == (adapter, 1.25)
-    assert 3 <= len(scores.nll) <= SPANS
-    assert all(0 < nll < 30 for nll in scores.nll)
+    assert 3 <= len(scores.spans) <= SPANS
+    assert {file for file, _ in scores.spans} == {"window.py", "cache.py"}
+    assert all(0 < nll < 30 for _, nll in scores.spans)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -54,7 +55,7 @@ def another_run(paths: StorePaths, root: Path) -> Iterator[int]:
 
 def test_one_run_at_a_time_and_who_it_is(repository: RepositoryStore):
     with RunLock(repository) as lock:
-        assert lock.holder() == Holder(os.getpid(), psutil.Process().create_time(), "app")
+        assert lock.holder() == Holder.of(os.getpid(), "app")
         with pytest.raises(RunBusyError, match=f"process {os.getpid()}"):
             RunLock(repository).acquire()
     assert lock.holder() is None
@@ -96,6 +97,19 @@ def test_where_nothing_can_be_written_nobody_holds_anything(tmp_path: Path):
 
 
 def test_another_process_of_the_same_number_is_not_the_holder():
-    me = psutil.Process()
-    assert Holder(me.pid, me.create_time()).is_alive
-    assert not Holder(me.pid, me.create_time() - 3600).is_alive
+    me = Holder.of(os.getpid())
+    assert me.is_alive
+    assert not msgspec.structs.replace(me, started=me.started - 3600).is_alive
+    assert not msgspec.structs.replace(me, started=me.started + 3600).is_alive
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere starts do not move with the clock")
+def test_whoever_holds_a_lock_holds_it_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch):
+    me, platform = Holder.of(os.getpid()), psutil._psplatform
+    created, booted = psutil.Process().create_time(), platform.boot_time()
+    for step in (3600.0, -3600.0):
+        monkeypatch.setattr(platform, "boot_time", lambda: booted + step)  # noqa: B023
+        assert psutil.Process().create_time() == pytest.approx(
+            created + step
+        )  # as the system has it
+        assert me.is_alive

@@ -3,17 +3,19 @@
 import asyncio
 import os
 import signal
+import sys
 
 import pytest
 
 from tests.train_extra import torch  # noqa: F401 - skips this file where training is not set up
 from training.interruption import Interruption, RunCancelledError, interruptible
 from training.recipe.recipe import TrainingCancelledError
+from training.signals import ENDING, to_be_heard
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_is_noted_and_becomes_the_exit_status(number: signal.Signals, status: int):
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", to_be_heard())
+def test_a_signal_is_noted_and_becomes_the_exit_status(number: signal.Signals):
+    before = [signal.getsignal(it) for it in ENDING]
     noted = []
 
     def run() -> None:
@@ -26,9 +28,20 @@ def test_a_signal_is_noted_and_becomes_the_exit_status(number: signal.Signals, s
     with pytest.raises(RunCancelledError) as raised:
         run()
     assert noted == [True]
-    assert raised.value.status == status
+    assert raised.value.status == {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}[number.name]
     assert "what served before goes on" in str(raised.value)
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    assert [signal.getsignal(it) for it in ENDING] == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGHUP")
+def test_a_run_under_nohup_outlives_its_terminal():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible() as cancelled:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not cancelled()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_second_ctrl_c_is_pythons_own():

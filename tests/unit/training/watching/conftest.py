@@ -17,9 +17,10 @@ pytest.importorskip("tree_sitter", reason="needs tree-sitter: run `tenon setup t
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
 from lsp_server.store.trainer_state import TrainerMemory, read_trainer
+from lsp_server.store.typing_mark import TypingMark
 from lsp_server.trainer_messages import Schedule, TrainerReport
 from tests.git_repositories import code
-from training.watching import current_run, watcher
+from training.watching import current_run, presence, watcher
 from training.watching.machine import MachineState
 from training.watching.messages import EndOfOrders, Message
 from training.watching.surroundings import Surroundings
@@ -31,8 +32,8 @@ MANUAL = Schedule(mode="manual")
 SECONDS = 20.0
 
 
-def until(condition: Callable[[], object], what: object = "") -> None:
-    deadline = time.monotonic() + SECONDS
+def until(condition: Callable[[], object], what: object = "", seconds: float = SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what or "it took too long"
         time.sleep(0.005)
@@ -91,6 +92,9 @@ class Bench:
         assert self.watcher
         self.watcher.inbox.put(message)
 
+    def types_elsewhere(self) -> None:
+        TypingMark(self.paths).set()
+
     def end(self) -> None:
         if self.thread:
             self.tell(EndOfOrders())
@@ -122,7 +126,7 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(watcher, "TICK_SECONDS", 0.02)
-    monkeypatch.setattr(watcher, "RESUME_SECONDS", 0.3)
+    monkeypatch.setattr(presence, "RESUME_SECONDS", 0.3)
     monkeypatch.setattr(current_run, "ENDING_SECONDS", 1.0)
     made = Bench(tmp_path / "bench", tmp_path / "root", StorePaths(tmp_path / "home"))
     made.folder.mkdir()
@@ -133,10 +137,10 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     made.end()
     if (made.folder / "grandchild").exists():
         pid = int((made.folder / "grandchild").read_text())
-        until(lambda: not psutil.pid_exists(pid) or _is_over(pid), "the grandchild goes on")
+        until(lambda: not psutil.pid_exists(pid) or is_over(pid), "the grandchild goes on")
 
 
-def _is_over(pid: int) -> bool:
+def is_over(pid: int) -> bool:
     try:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -8,16 +8,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
 from lsp_server.store.trainer_state import read_trainer, write_trainer
-from lsp_server.trainer_messages import Pause, Typing
-from training.watching import running
+from lsp_server.trainer_messages import Cancel, Pause, Resume, Train, Typing
+from training.watching import current_run, running
 from training.watching.machine import MachineState, read_machine
 from training.watching.processes import holder_of
 
-from .conftest import AT_ONCE, Bench, until
+from .conftest import AT_ONCE, MANUAL, Bench, until
 
 HOLDER = """
 import sys, time
@@ -114,7 +115,7 @@ def test_battery_power_and_short_memory_hold_a_run(bench):
 
 
 def test_short_memory_that_lasts_ends_a_run_for_now(bench, monkeypatch):
-    monkeypatch.setattr(running, "MEMORY_SECONDS", 0.2)
+    monkeypatch.setitem(current_run.LONGEST, "memory", 0.2)
     bench.begin()
     process = bench.training()
     bench.state = MachineState(memory_low=True)
@@ -122,6 +123,64 @@ def test_short_memory_that_lasts_ends_a_run_for_now(bench, monkeypatch):
     assert not process.is_running()
     assert (bench.folder / "checkpoint").exists()
     assert bench.memory.unfinished
+
+
+def test_a_cancelled_run_stays_so_though_memory_is_short(bench, monkeypatch):
+    monkeypatch.setattr(running, "ROOM_SECONDS", 0.1)
+    bench.begin(MANUAL)
+    bench.tell(Train())
+    process = bench.training()
+    bench.state = MachineState(memory_low=True)
+    until(lambda: stopped(process))
+    bench.tell(Cancel())
+    bench.until("idle", "training begins when you say so")
+    assert not bench.memory.unfinished
+    time.sleep(0.3)
+    assert bench.starts == ["steps"]
+
+
+def test_a_long_pause_ends_a_run_and_the_end_of_the_pause_takes_it_up(bench, monkeypatch):
+    monkeypatch.setitem(current_run.LONGEST, "user", 0.2)
+    bench.begin(msgspec.structs.replace(AT_ONCE, idle_seconds=600.0))
+    bench.tell(Train())
+    process = bench.training()
+    bench.tell(Pause())
+    until(lambda: stopped(process))
+    until(lambda: not process.is_running())
+    assert (bench.folder / "checkpoint").exists()
+    until(lambda: bench.memory.child is None)
+    assert bench.until("paused").paused_by == "user"
+    assert bench.memory.unfinished
+    time.sleep(0.2)
+    assert bench.starts == ["steps"]
+    bench.tell(Resume())
+    assert bench.training().pid != process.pid
+
+
+def test_long_battery_power_ends_a_run_until_there_is_mains(bench, monkeypatch):
+    monkeypatch.setitem(current_run.LONGEST, "battery", 0.2)
+    bench.begin()
+    process = bench.training()
+    bench.state = MachineState(on_battery=True)
+    told = bench.until("waiting", "AC power")
+    assert not process.is_running()
+    assert (bench.folder / "checkpoint").exists()
+    assert told.waiting_for == ("AC power",)
+    bench.state = MachineState()
+    until(lambda: len(bench.starts) == 2)
+    bench.until("training")
+
+
+def test_typing_alone_ends_no_run(bench, monkeypatch):
+    for reason in current_run.LONGEST:
+        monkeypatch.setitem(current_run.LONGEST, reason, 0.2)
+    bench.begin()
+    process = bench.training()
+    for _ in range(6):
+        bench.tell(Typing())
+        time.sleep(0.1)
+    until(lambda: not stopped(process))
+    assert bench.starts == ["steps"]
 
 
 def test_the_machine_can_be_read():
@@ -143,6 +202,29 @@ def test_a_run_of_somebody_else_is_seen_and_held_and_let_go(bench, other):
     bench.end()
     assert not stopped(other)
     assert other.poll() is None
+
+
+def test_what_holds_our_own_runs_does_not_hold_somebody_elses(bench, other):
+    bench.begin()
+    bench.until("training", f"process {other.pid}")
+    bench.state = MachineState(memory_low=True, on_battery=True)
+    bench.tell(Pause())
+    until(lambda: bench.memory.paused)
+    time.sleep(0.2)
+    assert not stopped(other)
+    assert bench.reports[-1].state == "training"
+    bench.tell(Typing())
+    until(lambda: stopped(other))
+    until(lambda: not stopped(other))
+
+
+def test_one_that_is_held_on_its_way_out_is_let_go(bench, other):
+    bench.begin()
+    bench.until("training", f"process {other.pid}")
+    bench.tell(Typing())
+    until(lambda: stopped(other))
+    bench.store.train_lock.with_name("train.json").unlink()  # as it does, before it ends
+    until(lambda: not stopped(other))
 
 
 def test_when_it_ends_ours_may_begin(bench, other):

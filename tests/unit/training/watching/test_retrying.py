@@ -10,6 +10,7 @@ from training.watching.retrying import BACKOFF, Retry, how_it_ended, verdict_of
     [
         (0, "finished"), (3, "finished"), (75, "refused"), (1, "failed"), (-9, "failed"),
         (130, "cancelled"), (143, "cancelled"), (-signal.SIGTERM, "cancelled"), (137, "failed"),
+        (129, "cancelled"),
     ],
 )  # fmt: skip
 def test_how_a_run_ended_follows_from_its_status(status, how):

@@ -1,16 +1,20 @@
 """When runs begin, how they end, and what is remembered of them."""
 
+import sqlite3
 import time
 
 import msgspec
 import psutil
 import pytest
 
-from lsp_server.store.trainer_state import read_trainer, write_trainer
+from lsp_server.store.trainer_state import DriftScores, read_trainer, write_trainer
 from lsp_server.trainer_messages import Cancel, Pause, Resume, Schedule, Train
 from tests.git_repositories import code
-from training.watching import retrying
+from training.watching import retrying, running
+from training.watching.bursts import Changed
+from training.watching.pairs import PairRecord
 from training.watching.processes import holder_of
+from training.watching.scanning import scan
 
 from .conftest import AT_ONCE, MANUAL, until
 
@@ -71,6 +75,19 @@ def test_a_run_that_does_not_end_is_killed(bench):
     bench.tell(Cancel())
     bench.until("idle")
     assert not process.is_running()
+
+
+def test_a_training_that_is_wanted_while_another_ends_is_not_forgotten(bench):
+    bench.goes("stubborn")
+    bench.begin(MANUAL)
+    bench.tell(Train())
+    bench.training()
+    until((bench.folder / "beat").exists)
+    bench.tell(Cancel())
+    bench.until("training", "is being ended")
+    bench.goes("promoted")
+    bench.tell(Train())
+    until(lambda: len(bench.starts) == 2)
 
 
 def test_a_crash_is_taken_up_again_after_a_while(bench, monkeypatch):
@@ -155,7 +172,7 @@ def test_training_that_is_off_is_off(bench):
     bench.begin()
     process = bench.training()
     bench.tell(Schedule(mode="off"))
-    bench.until("off")
+    bench.until("off", "`tenon.training` turns it on")
     assert not process.is_running()
     bench.tell(Train())
     time.sleep(0.2)
@@ -170,10 +187,63 @@ def test_the_teams_rules_go_before_the_editors(bench):
     bench.until("training")
 
 
+def test_what_the_team_has_switched_off_names_its_file(bench):
+    (bench.root / "tenon.toml").write_text("[training]\nmode = 'off'\n")
+    bench.begin()
+    told = bench.until("off", "tenon.toml")
+    assert "tenon.training" not in told.message
+
+
 def test_faulty_rules_are_named_and_the_editors_hold(bench):
     (bench.root / "tenon.toml").write_text("[training]\nmin_changes = 'few'\n")
     bench.begin(Schedule(min_changes=100))
     bench.until("waiting", "`training.min_changes`: expected `int`")
+
+
+def test_drift_has_had_its_run_whatever_the_gate_said(bench):
+    bench.goes("rejected")
+    spans = tuple((f"{number}.py", 5.0) for number in range(20))
+    drift = DriftScores(adapter="a", gate=1.0, spans=spans)
+    bench.store.ensure()
+    write_trainer(bench.store, msgspec.structs.replace(bench.memory, drift=drift))
+    bench.begin(msgspec.structs.replace(AT_ONCE, min_changes=100, drift=0.1))
+    until(lambda: bench.memory.last)
+    assert bench.memory.drift is None
+    (bench.root / "b.py").write_text(code("three", 4))
+    bench.until("waiting", "100 new or changed functions (1 so far)")
+    assert bench.starts == ["rejected"]
+
+
+def test_what_cannot_be_written_is_tried_again_and_told_once(bench, monkeypatch, caplog):
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "write_trainer", full)
+        bench.begin(Schedule(min_changes=100))
+        bench.until("waiting", "2 functions")
+        time.sleep(0.2)
+    told = [it for it in caplog.records if "cannot be written" in it.message]
+    assert len(told) == 1
+    until(lambda: bench.memory.pending == 2, "it was never written")
+
+
+def test_what_could_not_be_noted_at_the_beginning_is_not_learnt_at_the_end(bench, monkeypatch):
+    with PairRecord.of(bench.store) as record:  # of a run that was killed
+        scan(bench.root, bench.store, Changed())
+        record.begin()
+
+    def full(_record):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(PairRecord, "begin", full)
+    bench.goes("promoted")
+    bench.begin(msgspec.structs.replace(AT_ONCE, min_gap_minutes=60))
+    bench.until("waiting", "between two runs")
+    time.sleep(0.5)  # until the end is noted, too
+    assert bench.reports[-1].pending == 2
+    assert any("cannot be noted, and stays new" in it.message for it in bench.reports)
+    assert bench.starts == ["promoted"]
 
 
 def test_what_is_missing_is_named(bench):
