@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from ..confidence import Scored
 from ..extent import Extent
+from ..languages import PYTHON, Language, language_of
 from ..lines import line_before, rest_of_line
 from ..reasons import Reason
-
-_PYTHON = frozenset({".py", ".pyi"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +46,12 @@ class Draft:
         return rest_of_line(self.after)
 
     @property
+    def language(self) -> Language:
+        return language_of(self.path, self.before)
+
+    @property
     def is_python(self) -> bool:
-        return PurePosixPath(self.path).suffix in _PYTHON
+        return self.language is PYTHON
 
 
 Filter = Callable[[Draft], Draft | Reason]
