@@ -106,7 +106,7 @@ class Drafting:
             info, self._options.latency_target_ms, files=query.index is not None
         )
         counts = measured.counts
-        source = await self._with_snippets(query, engine, budget, trace)
+        source = await self._with_snippets(query, engine, budget, trace, measured)
         start = time.perf_counter()
         await counts.prime(engine, lines_to_count(source.before, source.after, budget))
         prompt = trace.prompt = assemble(source, info.fim, budget, counts)
@@ -114,18 +114,23 @@ class Drafting:
         return source, prompt, budget
 
     async def _with_snippets(
-        self, query: Query, engine: CompletionEngine, budget: Budget, trace: Trace
+        self,
+        query: Query,
+        engine: CompletionEngine,
+        budget: Budget,
+        trace: Trace,
+        measured: _Measured,
     ) -> Source:
         """The query's source with what other files hold, as far as the budget goes."""
         if query.index is None or not budget.snippets:
             return query.source
         start = time.perf_counter()
         before, after = query.source.before, query.source.after
-        counts = self._measured.counts
+        counts = measured.counts
         await counts.prime(engine, lines_to_count(before, after, budget))
         shown = window(before, after, budget, counts)
         # In a thread: a disk that has to wake up must not hold up other messages.
-        recall, path = self._measured.recall, query.source.path
+        recall, path = measured.recall, query.source.path
         found = await asyncio.to_thread(recall.candidates, query.source, query.index, shown)
         snippets = recall.fitted(path, found, budget.snippets)
         if snippets is None:

@@ -59,7 +59,7 @@ def test_sentences_of_comments_and_texts(before, path):
         ("Don't", "a.md"),
         ("It is done.", "a.md"),
         ("x = f(a, b)", "a.md"),
-        ("#!/bin/sh\nfor the_name in 'a b c", "run"),
+        ("#!/bin/sh\ndocker compose up", "run"),
         ("# one two three", "a.css"),
         ("-- one two three", "a.c"),
     ],
