@@ -77,7 +77,7 @@ class Drafting:
             least_confidence=query.least(info),
             automatic=query.automatic,
         )
-        stream = engine.generate(_request(query, prompt, budget.output, stop))
+        stream = engine.generate(_request(query, info, prompt, budget.output, stop))
         try:
             return await self._read(stream, draft, trace, progress)
         finally:
@@ -88,7 +88,7 @@ class Drafting:
         ``EngineError``.
         """
         _, prompt, _ = await self._prompt(query, engine, info, Trace())
-        stream = engine.generate(_request(query, prompt, 1))
+        stream = engine.generate(_request(query, info, prompt, 1))
         try:
             async for _ in stream:
                 pass
@@ -164,10 +164,15 @@ class Drafting:
 
 
 def _request(
-    query: Query, prompt: Prompt, most: int, stop: tuple[str, ...] = ()
+    query: Query, info: EngineInfo, prompt: Prompt, most: int, stop: tuple[str, ...] = ()
 ) -> GenerationRequest:
     return GenerationRequest(
-        prompt, max_tokens=most, stop=stop, adapter=query.adapter, cache_key=query.uri
+        prompt,
+        max_tokens=most,
+        stop=stop,
+        model=info.model,
+        adapter=query.adapter,
+        cache_key=query.uri,
     )
 
 

@@ -225,6 +225,17 @@ async def test_a_model_switched_under_way_is_asked_in_its_own_format():
     assert engine.prompt_text() == "x = "
 
 
+async def test_a_request_names_the_model_whose_format_its_prompt_is_in():
+    class Switching(FakeEngine):
+        async def count_tokens(self, texts):
+            self.served = EngineInfo("plain", PLAIN, 4096)  # as some other window's look finds
+            return await super().count_tokens(texts)
+
+    engine = Switching("1")
+    await CompletionProvider().complete(query("x = ‸\n"), engine)
+    assert (engine.requests[0].model, engine.prompt_text()[:5]) == ("qwen", "work\n")
+
+
 async def test_a_request_that_is_refused_for_good_is_not_repeated():
     error = EngineRequestError("no such model", status=404, param="model")
     engine = FakeEngine(error=error)
