@@ -28,6 +28,8 @@ LOOK_SECONDS = 1.0
 """Between two looks at a repository's ``active.json``."""
 RELATIVES_SECONDS = 30.0
 """Between two searches for another folder whose adapters serve a repository that has none."""
+SERVER_FAULT = 500
+"""An HTTP status from which on a refusal is not the request's fault."""
 
 
 class AdaptableEngine(CompletionEngine, Protocol):
@@ -132,6 +134,18 @@ class AdapterLoader:
         if looks:
             await asyncio.wait(looks)
 
+    async def close(self, root: str) -> None:
+        """A folder was closed: nobody asks for its adapter any more."""
+        repository = self._repositories.pop(root, None)
+        if repository is None:
+            return
+        if repository.look is not None:
+            repository.look.cancel()
+            await asyncio.gather(repository.look, return_exceptions=True)
+        if repository is self._latest:
+            self._latest = None
+            self._on_change()
+
     async def aclose(self) -> None:
         """End the looks; what is loaded stays, for other windows have it too."""
         looks = [entry.look for entry in self._repositories.values() if entry.look]
@@ -171,7 +185,7 @@ class AdapterLoader:
             return
         if repository.engine is not engine:
             self._serve(repository, None)
-        active, trouble = None, ""
+        active, trouble, settled = None, "", True
         try:
             if choice is not None:
                 active = await asyncio.to_thread(self._active, store, info.model, info.sha256)
@@ -179,7 +193,9 @@ class AdapterLoader:
                 await engine.have_adapter(active.adapter.id, active.adapter.path, active.scale)
         except (AdapterError, EngineRequestError, OSError) as error:
             active, trouble = None, f"the base alone serves {repository.root}: {error}"
-        repository.engine, repository.seen = engine, seen
+            settled = not _may_pass(error)
+        # What may pass by itself is tried again at the next look.
+        repository.engine, repository.seen = engine, seen if settled else None
         repository.scale = active.scale if active else 1.0
         repository.least_confidence = active.adapter.least_confidence if active else None
         self._serve(repository, active.adapter.id if active else None)
@@ -221,3 +237,10 @@ class AdapterLoader:
         if trouble and trouble != repository.told:
             self._on_trouble(trouble)
         repository.told = trouble
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same adapter may be read, and loaded, the next time."""
+    if isinstance(error, EngineRequestError):
+        return error.status >= SERVER_FAULT
+    return isinstance(error, OSError)
