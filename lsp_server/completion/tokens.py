@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cachetools import LRUCache
 
-from ..prompt.window import CHARACTERS_PER_TOKEN
+from ..prompt.window import granted
 from .engine import CompletionEngine
 
 
@@ -31,6 +31,5 @@ class LineCounts:
 
     def __call__(self, lines: Sequence[str]) -> Sequence[int]:
         return [
-            self._counts[line] if line in self._counts else -(-len(line) // CHARACTERS_PER_TOKEN)
-            for line in lines
+            self._counts[line] if line in self._counts else granted(line) for line in lines
         ]
