@@ -3,6 +3,7 @@ import dataclasses
 
 import pytest
 
+from lsp_server.completion import drafting
 from lsp_server.completion.engine import EngineInfo
 from lsp_server.completion.provider import CompletionProvider, ProviderOptions, Query
 from lsp_server.completion.reasons import Reason
@@ -297,6 +298,19 @@ async def test_a_model_that_cannot_be_shown_other_files_costs_no_look():
     await CompletionProvider().complete(dataclasses.replace(query(IMPORTING), index=index), plain)
     assert index.asked == 0
     assert "helper():" not in plain.prompt_text()
+
+
+async def test_what_was_found_for_one_model_is_not_remembered_for_another():
+    provider, other = CompletionProvider(), drafting._Measured("other")
+
+    class Shared(FakeEngine):
+        async def count_tokens(self, texts):
+            provider._drafting._measured = other  # another document's prompt comes between
+            return await super().count_tokens(texts)
+
+    asked = dataclasses.replace(query(IMPORTING), index=FakeIndex())
+    await provider.complete(asked, Shared("1"))
+    assert not other.recall._found
 
 
 async def test_without_an_index_the_prefix_has_all_the_room():

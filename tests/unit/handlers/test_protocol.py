@@ -21,35 +21,77 @@ class Unread:
 async def server(tmp_path):
     made = TenonServer(StorePaths(tmp_path / "home"))
     made.protocol.set_writer(Unread())
-    params = types.InitializeParams(types.ClientCapabilities())
+    folders = [types.WorkspaceFolder("file:///w", "w")]
+    params = types.InitializeParams(types.ClientCapabilities(), workspace_folders=folders)
     made.protocol._handle_request(1, types.INITIALIZE, params)
     await settle()
     return made
 
 
-async def test_nothing_is_kept_of_keystrokes(server):
+def type_keys(server, count):
     handle = server.protocol._handle_notification
     document = types.TextDocumentItem(URI, "python", 1, "x")
     handle(types.TEXT_DOCUMENT_DID_OPEN, types.DidOpenTextDocumentParams(document))
-    for version in range(2, 30):
-        start = types.Position(0, 0)
-        change = types.TextDocumentContentChangePartial(types.Range(start, start), "x")
+    start = types.Position(0, 0)
+    change = types.TextDocumentContentChangePartial(types.Range(start, start), "x")
+    for version in range(2, 2 + count):
         identifier = types.VersionedTextDocumentIdentifier(version, URI)
-        handle(
-            types.TEXT_DOCUMENT_DID_CHANGE, types.DidChangeTextDocumentParams(identifier, [change])
-        )
+        params = types.DidChangeTextDocumentParams(identifier, [change])
+        handle(types.TEXT_DOCUMENT_DID_CHANGE, params)
+
+
+def ask(server, number, kind):
+    context = types.InlineCompletionContext(kind)
+    identifier, position = types.TextDocumentIdentifier(URI), types.Position(0, 0)
+    params = types.InlineCompletionParams(context, identifier, position)
+    server.protocol._handle_request(number, types.TEXT_DOCUMENT_INLINE_COMPLETION, params)
+
+
+async def test_nothing_is_kept_of_keystrokes(server):
+    type_keys(server, 28)
     await settle()
     assert server.workspace.opened(URI).source == "x" * 29
     assert server.protocol._request_futures == {}
 
 
 async def test_a_request_that_runs_can_be_cancelled(server):
-    position = types.Position(0, 0)
-    context = types.InlineCompletionContext(types.InlineCompletionTriggerKind.Invoked)
-    params = types.InlineCompletionParams(context, types.TextDocumentIdentifier(URI), position)
-    server.protocol._handle_request(2, types.TEXT_DOCUMENT_INLINE_COMPLETION, params)
+    ask(server, 2, types.InlineCompletionTriggerKind.Invoked)
     future = server.protocol._request_futures[2]
     server.protocol._handle_notification(types.CANCEL_REQUEST, types.CancelParams(2))
     await settle()
     assert future.cancelled()
     assert server.protocol._request_futures == {}
+
+
+class Heard:
+    """Whoever learns a repository, or reads it, or has adapters of it."""
+
+    def __init__(self):
+        self.keys, self.closed = [], []
+
+    def typed(self, root):
+        self.keys.append(root)
+
+    def report_of(self, root):
+        del root
+
+    async def close(self, root):
+        self.closed.append(root)
+
+
+async def test_a_key_and_a_request_by_hand_make_the_trainer_wait_once_each(server):
+    server.session.trainers = heard = Heard()
+    type_keys(server, 1)
+    await settle()
+    ask(server, 2, types.InlineCompletionTriggerKind.Automatic)
+    await settle()
+    assert heard.keys == ["/w"]
+    ask(server, 3, types.InlineCompletionTriggerKind.Invoked)
+    await settle()
+    assert heard.keys == ["/w", "/w"]
+
+
+async def test_a_folder_that_is_closed_is_given_back_by_all_parts(server):
+    server._indexer, server._adapters, server.learning = parts = Heard(), Heard(), Heard()
+    await server.close_folder("/w")
+    assert [part.closed for part in parts] == [["/w"]] * 3
