@@ -49,8 +49,8 @@ class Answer:
     """An answer, filtered, and what it was given for.
 
     With ``doubt`` it is held back until enough of it is typed: what is left of an answer is the
-    likelier, the more of it was right. It is not ``whole`` where it is the lines of a block that
-    were complete when time was up.
+    likelier, the more of it was right. It is not ``whole`` where lines are missing that who asks
+    by hand wants: that were not complete when time was up, or that the model was unsure of.
     """
 
     near: Near

@@ -176,7 +176,7 @@ class Flight:
             outcome.replace,
             self.trace,
             outcome.doubt,
-            whole=whole,
+            whole=whole and not outcome.cut,
         )
         return Landed(answer, outcome.reason, self.trace)
 

@@ -153,8 +153,8 @@ class CompletionProvider:
                 flight = self._begin(query, engine, info, extent)
             landed = await flight.landed(before, after, patience)
             if landed is not None and (left := _left(landed, before, after)) is not None:
-                if not landed.answer.whole:
-                    self._cache.add(place, landed.answer)  # also should the rest come to nothing
+                if not flight.is_over:  # its first lines, which count whatever becomes of the rest
+                    self._cache.add(place, landed.answer)
                 return self._landed(query, landed, left, trace, joined=joined)
 
     def _landed(

@@ -102,6 +102,16 @@ async def test_an_unlikely_answer_is_shown_once_enough_of_it_is_typed():
     assert (by_hand.text, by_hand.reason) == ("value + 1", Reason.SHOWN)
 
 
+async def test_by_hand_lines_are_shown_that_were_left_out_before():
+    info = dataclasses.replace(QWEN_INFO, least_confidence=-4.5)
+    engine = FakeEngine("\n    a()\n    b()\n", info=info, token_logprob=-1.0)
+    provider = CompletionProvider()
+    unasked = await provider.complete(query("def f():‸\n"), engine)
+    assert unasked.text == "\n    a()"
+    by_hand = await provider.complete(query("def f():‸\n", automatic=False), engine)
+    assert (by_hand.text, by_hand.reason) == ("\n    a()\n    b()", Reason.SHOWN)
+
+
 async def test_another_adapter_is_asked_anew():
     engine, provider = FakeEngine("1"), CompletionProvider()
     await provider.complete(query("x = ‸\n"), engine)
