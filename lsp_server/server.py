@@ -55,7 +55,7 @@ class TenonProtocol(LanguageServerProtocol):
         args: tuple[Any, ...] | None = None,
         kwargs: dict[str, Any] | None = None,
     ) -> None:
-        """pygls keeps a future of every handler, and lets go of those of requests alone: every
+        """Pygls keeps a future of every handler, and lets go of those of requests alone: every
         notification, and every handler that another one yields to, would leave one for ever.
         """
 

@@ -30,6 +30,4 @@ class LineCounts:
         return len(missing)
 
     def __call__(self, lines: Sequence[str]) -> Sequence[int]:
-        return [
-            self._counts[line] if line in self._counts else granted(line) for line in lines
-        ]
+        return [self._counts[line] if line in self._counts else granted(line) for line in lines]

@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..errors import EngineError, EngineRequestError, EngineUnavailableError, ModelError
 from .messages import error_body
 
-
 _log = logging.getLogger(__name__)
 
 

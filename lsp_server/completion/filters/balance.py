@@ -11,9 +11,7 @@ from .draft import Draft
 
 LOOKED_AT = 12_000
 """Characters before and after the cursor in which brackets are paired."""
-_PLACES = re.compile(
-    "|".join((r"""\\.|[()\[\]{}"'`\n]""", *sorted(map(re.escape, LINE_MARKS))))
-)
+_PLACES = re.compile("|".join((r"""\\.|[()\[\]{}"'`\n]""", *sorted(map(re.escape, LINE_MARKS)))))
 _MARGIN = re.compile(r"^[A-Za-z_@]", re.MULTILINE)
 
 

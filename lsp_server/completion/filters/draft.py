@@ -15,11 +15,11 @@ class Draft:
     """An answer and where it would stand.
 
     ``path`` is the document's, and tells its language. ``finished`` is false where the last line
-    is not whole: the token limit cut it off, or it is still being written. ``stops`` are the family's control tokens. ``replace`` counts the
-    characters right of the cursor, on its line, that the answer takes the place of. ``scores`` are
-    the pieces of the unfiltered answer, empty where the engine does not tell. No more is shown
-    than has at least the natural-log probability ``least_confidence``; None shows all.
-    ``automatic`` is false where the user asked by hand.
+    is not whole: the token limit cut it off, or it is still being written. ``stops`` are the
+    family's control tokens. ``replace`` counts the characters right of the cursor, on its line,
+    that the answer takes the place of. ``scores`` are the pieces of the unfiltered answer, empty
+    where the engine does not tell. No more is shown than has at least the natural-log probability
+    ``least_confidence``; None shows all. ``automatic`` is false where the user asked by hand.
     """
 
     text: str
