@@ -67,10 +67,10 @@ class Heard:
     """Whoever learns a repository, or reads it, or has adapters of it."""
 
     def __init__(self):
-        self.keys, self.closed = [], []
+        self.keys, self.closed = 0, []
 
-    def typed(self, root):
-        self.keys.append(root)
+    def typed(self, *_root):
+        self.keys += 1
 
     def report_of(self, root):
         del root
@@ -85,10 +85,10 @@ async def test_a_key_and_a_request_by_hand_make_the_trainer_wait_once_each(serve
     await settle()
     ask(server, 2, types.InlineCompletionTriggerKind.Automatic)
     await settle()
-    assert heard.keys == ["/w"]
+    assert heard.keys == 1
     ask(server, 3, types.InlineCompletionTriggerKind.Invoked)
     await settle()
-    assert heard.keys == ["/w", "/w"]
+    assert heard.keys == 2
 
 
 async def test_a_folder_that_is_closed_is_given_back_by_all_parts(server):
