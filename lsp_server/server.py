@@ -60,7 +60,8 @@ class TenonProtocol(LanguageServerProtocol):
         """
 
         def done(future: Any) -> None:
-            self._request_futures.pop(msg_id, None)
+            if not future.cancelled():  # at shutdown, by pygls, which goes through them
+                self._request_futures.pop(msg_id, None)
             callback(future)
 
         super()._execute_handler(msg_id, handler, done, args, kwargs)

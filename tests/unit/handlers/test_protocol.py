@@ -1,5 +1,8 @@
 """What pygls keeps of messages that were handled."""
 
+import asyncio
+import json
+
 import pytest
 from lsprotocol import types
 
@@ -10,17 +13,20 @@ from tests.fakes import settle
 URI = "file:///w/a.py"
 
 
-class Unread:
-    """Where answers go."""
+class Sent:
+    """Where answers go; ``bodies`` are those that went."""
+
+    def __init__(self):
+        self.bodies = []
 
     def write(self, data):
-        del data
+        self.bodies.append(json.loads(data.partition(b"\r\n\r\n")[2]))
 
 
 @pytest.fixture
 async def server(tmp_path):
     made = TenonServer(StorePaths(tmp_path / "home"))
-    made.protocol.set_writer(Unread())
+    made.protocol.set_writer(Sent())
     folders = [types.WorkspaceFolder("file:///w", "w")]
     params = types.InitializeParams(types.ClientCapabilities(), workspace_folders=folders)
     made.protocol._handle_request(1, types.INITIALIZE, params)
@@ -61,6 +67,15 @@ async def test_a_request_that_runs_can_be_cancelled(server):
     await settle()
     assert future.cancelled()
     assert server.protocol._request_futures == {}
+
+
+async def test_a_shutdown_is_answered_whatever_still_runs(server, monkeypatch):
+    monkeypatch.setattr(server, "begin", asyncio.Event().wait)
+    server.protocol._handle_notification(types.INITIALIZED, types.InitializedParams())
+    await settle()
+    server.protocol._handle_request(9, types.SHUTDOWN, None)
+    await settle()
+    assert server.protocol.writer.bodies[-1] == {"id": 9, "jsonrpc": "2.0", "result": None}
 
 
 class Heard:
