@@ -29,6 +29,8 @@ LOOK_SECONDS = 1.0
 """Between two looks at a repository's ``active.json``."""
 RELATIVES_SECONDS = 30.0
 """Between two searches for another folder whose adapters serve a repository that has none."""
+SERVER_FAULT = 500
+"""An HTTP status from which on a refusal is not the request's fault."""
 
 
 class AdaptableEngine(CompletionEngine, Protocol):
@@ -136,6 +138,18 @@ class AdapterLoader:
         if looks:
             await asyncio.wait(looks)
 
+    async def close(self, root: str) -> None:
+        """A folder was closed: nobody asks for its adapter any more."""
+        repository = self._repositories.pop(root, None)
+        if repository is None:
+            return
+        if repository.look is not None:
+            repository.look.cancel()
+            await asyncio.gather(repository.look, return_exceptions=True)
+        if repository is self._latest:
+            self._latest = None
+            self._on_change()
+
     async def aclose(self) -> None:
         """End the looks; what is loaded stays, for other windows have it too."""
         looks = [entry.look for entry in self._repositories.values() if entry.look]
@@ -175,7 +189,7 @@ class AdapterLoader:
             return
         if repository.engine is not engine:
             self._serve(repository, None)
-        active, trouble = None, ""
+        active, trouble, settled = None, "", True
         try:
             if choice is not None:
                 active = await asyncio.to_thread(self._active, store, info.model, info.sha256)
@@ -183,7 +197,9 @@ class AdapterLoader:
                 await engine.have_adapter(active.adapter.id, active.adapter.path, active.scale)
         except (AdapterError, EngineRequestError, OSError) as error:
             active, trouble = None, f"the base alone serves {repository.root}: {error}"
-        repository.engine, repository.seen = engine, seen
+            settled = not _may_pass(error)
+        # What may pass by itself is tried again at the next look.
+        repository.engine, repository.seen = engine, seen if settled else None
         self._serve(repository, _loaded(active) if active else None)
         self._tell(repository, trouble)
 
@@ -228,3 +244,10 @@ class AdapterLoader:
 
 def _loaded(active: ActiveAdapter) -> LoadedAdapter:
     return LoadedAdapter(active.adapter.id, active.scale, active.adapter.least_confidence)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same adapter may be read, and loaded, the next time."""
+    if isinstance(error, EngineRequestError):
+        return error.status >= SERVER_FAULT
+    return isinstance(error, OSError)

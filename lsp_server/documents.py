@@ -105,10 +105,14 @@ def locate(path: str | None, roots: Iterable[str]) -> tuple[str, str]:
     ``roots`` are folders that the editor has open; the innermost that holds the file counts. A
     file outside of them goes by its name alone, one that is on no disk by nothing.
     """
+    return located(path, root_of(path, roots))
+
+
+def located(path: str | None, root: str | None) -> tuple[str, str]:
+    """As :func:`locate`, of a file whose folder is known already."""
     if not path:
         return "", ""
     file = PurePath(path)
-    root = root_of(path, roots)
     if root is None:
         return file.name, ""
     return file.relative_to(root).as_posix(), PurePath(root).name

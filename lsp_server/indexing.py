@@ -10,7 +10,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,15 +66,17 @@ class Indexer:
         if repository := self._repositories.get(root):
             repository.wanted.set()
 
+    async def close(self, root: str) -> None:
+        """A folder was closed: end its process and give its index's file back."""
+        repository = self._repositories.pop(root, None)
+        if repository is not None:
+            await _end([repository])
+
     async def aclose(self) -> None:
         """End the processes; what they have committed stays."""
-        tasks = [entry.task for entry in self._repositories.values() if entry.task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for repository in self._repositories.values():
-            repository.index.close()
+        repositories = list(self._repositories.values())
         self._repositories.clear()
+        await _end(repositories)
 
     async def _follow(self, repository: _Repository) -> None:
         told = ""
@@ -84,7 +86,12 @@ class Indexer:
                 await asyncio.sleep(SAVE_SECONDS)
             repository.wanted.clear()
             repository.refreshed = time.monotonic()
-            trouble = await self._refresh(repository.root)
+            try:
+                trouble = await self._refresh(repository.root)
+            except Exception as error:  # noqa: BLE001  # else nothing would follow the next save
+                trouble = repr(error)
+                if trouble != told:
+                    _log.exception("%s could not be indexed", repository.root)
             repository.refreshed = time.monotonic()
             if trouble and trouble != told:
                 self._on_trouble(f"{repository.root} could not be indexed: {trouble}")
@@ -118,6 +125,15 @@ class Indexer:
         _log.info("tenon index %s ended with %s: %s", root, process.returncode, text)
         last = text.rpartition("\n")[2].removeprefix("tenon: ")
         return last or f"the process ended with {process.returncode}"
+
+
+async def _end(repositories: Sequence[_Repository]) -> None:
+    tasks = [entry.task for entry in repositories if entry.task]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for repository in repositories:
+        repository.index.close()
 
 
 def is_repository(root: Path) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -46,6 +46,25 @@ class TenonProtocol(LanguageServerProtocol):
             self.workspace.position_encoding,
         )
         return result
+
+    def _execute_handler(
+        self,
+        msg_id: str | int,
+        handler: Any,
+        callback: Callable[[Any], None],
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        """Pygls keeps a future of every handler, and lets go of those of requests alone: every
+        notification, and every handler that another one yields to, would leave one for ever.
+        """
+
+        def done(future: Any) -> None:
+            if not future.cancelled():  # at shutdown, by pygls, which goes through them
+                self._request_futures.pop(msg_id, None)
+            callback(future)
+
+        super()._execute_handler(msg_id, handler, done, args, kwargs)
 
     def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]
         return protocol.MESSAGES.get(method) or super().get_message_type(method)
@@ -142,10 +161,16 @@ class TenonServer(LanguageServer):
             await self.learning.open(root)
 
     async def close_folder(self, root: str) -> None:
-        """A folder was closed: nobody learns it any more, and it is not what is asked about."""
+        """A folder was closed: nobody learns or reads it any more, and it is not what is asked
+        about.
+        """
         if self.session.root == root:
             self.session.root = next(iter(cast("LspWorkspace", self.workspace).roots()), None)
             self.session.publish()
+        if self._indexer is not None:
+            await self._indexer.close(root)
+        if self._adapters is not None:
+            await self._adapters.close(root)
         if self.learning is not None:
             await self.learning.close(root)
 

@@ -49,7 +49,8 @@ class Answer:
     """An answer, filtered, and what it was given for.
 
     With ``doubt`` it is held back until enough of it is typed: what is left of an answer is the
-    likelier, the more of it was right.
+    likelier, the more of it was right. It is not ``whole`` where lines are missing that who asks
+    by hand wants: that were not complete when time was up, or that the model was unsure of.
     """
 
     near: Near
@@ -58,6 +59,7 @@ class Answer:
     replace: int = 0
     trace: Trace | None = field(default=None, compare=False, repr=False)
     doubt: Doubt | None = field(default=None, repr=False)
+    whole: bool = True
 
     def here(self, before: str, after: str) -> Remembered | None:
         """What is left of it with this text around the cursor; None if it does not fit."""
@@ -128,12 +130,14 @@ class TypeThroughCache:
         """What is left of the newest answer that fits, or None.
 
         One that was given at this cursor or before it goes before one that was given behind it.
-        With ``extent``, only an answer that was asked to go that far counts, and none in doubt.
+        With ``extent``, only a whole answer that was asked to go that far counts, and none in
+        doubt.
         """
         behind: Remembered | None = None
         line = line_before(before)
         for answer in self._answers.get(place, ()):
-            if extent is not None and (answer.extent is not extent or answer.doubt):
+            unfit = answer.extent is not extent or answer.doubt or not answer.whole
+            if extent is not None and unfit:
                 continue
             moved = answer.near.since(before, after)
             left = answer.left(moved, line) if moved else None

@@ -77,7 +77,7 @@ class Drafting:
             least_confidence=query.least(info),
             automatic=query.automatic,
         )
-        stream = engine.generate(_request(query, prompt, budget.output, stop))
+        stream = engine.generate(_request(query, info, prompt, budget.output, stop))
         try:
             return await self._read(stream, draft, trace, progress)
         finally:
@@ -88,7 +88,7 @@ class Drafting:
         ``EngineError``.
         """
         _, prompt, _ = await self._prompt(query, engine, info, Trace())
-        stream = engine.generate(_request(query, prompt, 1))
+        stream = engine.generate(_request(query, info, prompt, 1))
         try:
             async for _ in stream:
                 pass
@@ -106,7 +106,7 @@ class Drafting:
             info, self._options.latency_target_ms, files=query.index is not None
         )
         counts = measured.counts
-        source = await self._with_snippets(query, engine, budget, trace)
+        source = await self._with_snippets(query, engine, budget, trace, measured)
         start = time.perf_counter()
         await counts.prime(engine, lines_to_count(source.before, source.after, budget))
         prompt = trace.prompt = assemble(source, info.fim, budget, counts)
@@ -114,18 +114,23 @@ class Drafting:
         return source, prompt, budget
 
     async def _with_snippets(
-        self, query: Query, engine: CompletionEngine, budget: Budget, trace: Trace
+        self,
+        query: Query,
+        engine: CompletionEngine,
+        budget: Budget,
+        trace: Trace,
+        measured: _Measured,
     ) -> Source:
         """The query's source with what other files hold, as far as the budget goes."""
         if query.index is None or not budget.snippets:
             return query.source
         start = time.perf_counter()
         before, after = query.source.before, query.source.after
-        counts = self._measured.counts
+        counts = measured.counts
         await counts.prime(engine, lines_to_count(before, after, budget))
         shown = window(before, after, budget, counts)
         # In a thread: a disk that has to wake up must not hold up other messages.
-        recall, path = self._measured.recall, query.source.path
+        recall, path = measured.recall, query.source.path
         found = await asyncio.to_thread(recall.candidates, query.source, query.index, shown)
         snippets = recall.fitted(path, found, budget.snippets)
         if snippets is None:
@@ -159,10 +164,15 @@ class Drafting:
 
 
 def _request(
-    query: Query, prompt: Prompt, most: int, stop: tuple[str, ...] = ()
+    query: Query, info: EngineInfo, prompt: Prompt, most: int, stop: tuple[str, ...] = ()
 ) -> GenerationRequest:
     return GenerationRequest(
-        prompt, max_tokens=most, stop=stop, adapter=query.adapter, cache_key=query.uri
+        prompt,
+        max_tokens=most,
+        stop=stop,
+        model=info.model,
+        adapter=query.adapter,
+        cache_key=query.uri,
     )
 
 

@@ -35,6 +35,8 @@ class EngineInfo:
 class GenerationRequest:
     """One prompt to continue: greedily, or drawn at a ``temperature``, repeatable by its ``seed``.
 
+    ``model`` is the one whose format the prompt is in, should the engine serve another by now;
+    "" is whichever serves. With an ``adapter`` that is named instead.
     ``cache_key`` names the sequence that this request belongs to (a file), so that its KV cache is
     found again. ``heal`` asks for token healing at the prompt's end. Lower ``priority`` goes
     first; 0 is a user who waits.
@@ -43,6 +45,7 @@ class GenerationRequest:
     prompt: Prompt
     max_tokens: int
     stop: tuple[str, ...] = ()
+    model: str = ""
     adapter: str | None = None
     cache_key: str = ""
     heal: bool = True

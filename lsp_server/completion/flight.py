@@ -6,10 +6,12 @@ withdraws its request at every key, and asks again when it knows what was typed.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ..errors import EngineError
 from .cache import Answer, Place
 from .extent import Extent
 from .near import Near
@@ -19,6 +21,7 @@ from .trace import Trace
 
 GRACE_SECONDS = 0.3
 """For an editor to ask again: VS Code waits 50 ms, then the text has to be sent."""
+_log = logging.getLogger(__name__)
 
 
 class Work(Protocol):
@@ -38,13 +41,18 @@ class Landed:
 
 @dataclass(eq=False)
 class Flight:
-    """One answer on its way, in a task of its own; ``trace`` is filled in as it goes along."""
+    """One answer on its way, in a task of its own; ``trace`` is filled in as it goes along.
+
+    Of one that was begun ``by_hand``, no filter leaves out what is merely unlikely.
+    """
 
     place: Place
     near: Near
     extent: Extent
     trace: Trace
+    by_hand: bool = False
     _draft: Draft | None = None
+    _begun: float = 0.0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: int = 0
     _leaving: asyncio.TimerHandle | None = None
@@ -58,6 +66,7 @@ class Flight:
             landed(answer)
             return answer
 
+        self._begun = asyncio.get_running_loop().time()
         self._task = asyncio.create_task(fly())
         self._task.add_done_callback(self._ended)
 
@@ -78,10 +87,11 @@ class Flight:
         return moved is not None and (bool(moved.deleted) or self.agrees(before, after))
 
     async def landed(self, before: str, after: str, seconds: float) -> Landed | None:
-        """Its answer; after ``seconds``, what is complete of it at a line's end; None once it
-        contradicts the text around the cursor. Raises ``EngineError``.
+        """Its answer; once it is under way for ``seconds``, however long this request has waited,
+        what is complete of it at a line's end; None once it contradicts the text around the
+        cursor. Raises ``EngineError``.
         """
-        timer = asyncio.get_running_loop().call_later(seconds, self._news.set)
+        timer = asyncio.get_running_loop().call_at(self._begun + seconds, self._news.set)
         self._waiting += 1
         self._stay()
         early: Landed | None = None
@@ -90,7 +100,7 @@ class Flight:
                 if not self.agrees(before, after):
                     return None
                 if timer.when() <= asyncio.get_running_loop().time():
-                    early = self._complete_lines()
+                    early = self._complete_lines(before, after)
                 if early is not None:
                     return early
                 self._news.clear()
@@ -131,8 +141,10 @@ class Flight:
     def _ended(self, task: "asyncio.Task[Landed]") -> None:
         self._stay()
         self._news.set()
-        if not task.cancelled():
-            task.exception()  # nobody may be waiting who would ask for it
+        error = None if task.cancelled() else task.exception()
+        # Whoever waits is told; a fault of our own shall not vanish where nobody does.
+        if error is not None and not isinstance(error, EngineError) and not self.is_wanted:
+            _log.error("an answer under way failed", exc_info=error)
 
     def _linger(self) -> None:
         if not self.is_over:
@@ -144,20 +156,27 @@ class Flight:
             self._leaving.cancel()
             self._leaving = None
 
-    def _complete_lines(self) -> Landed | None:
-        """What is complete of a block, if that is anything worth showing."""
+    def _complete_lines(self, before: str, after: str) -> Landed | None:
+        """What is complete of a block, if that is more than was typed meanwhile."""
         if self._draft is None or self.extent is not Extent.BLOCK:
             return None
         if not self.written.rpartition("\n")[0].strip():
             return None
-        landed = self._filtered(self._draft)
-        return landed if landed.reason is Reason.SHOWN else None
+        landed = self._filtered(self._draft, whole=False)
+        shown = landed.reason is Reason.SHOWN and landed.answer.here(before, after) is not None
+        return landed if shown else None
 
-    def _filtered(self, draft: Draft) -> Landed:
+    def _filtered(self, draft: Draft, *, whole: bool = True) -> Landed:
         outcome = postprocess(draft)
         self.trace.steps = outcome.steps
         answer = Answer(
-            self.near, self.extent, outcome.text, outcome.replace, self.trace, outcome.doubt
+            self.near,
+            self.extent,
+            outcome.text,
+            outcome.replace,
+            self.trace,
+            outcome.doubt,
+            whole=whole and not outcome.cut,
         )
         return Landed(answer, outcome.reason, self.trace)
 
@@ -175,9 +194,13 @@ class Flights:
     def fitting(
         self, place: Place, before: str, after: str, extent: Extent | None = None
     ) -> Flight | None:
-        """One that a request does well to wait for; with ``extent``, if it goes that far."""
+        """One that a request does well to wait for; with ``extent``, if it was begun by hand and
+        goes that far.
+        """
         for flight in (self._asked.get(place.uri), self._ahead):
-            if flight is None or (extent is not None and flight.extent is not extent):
+            if flight is None:
+                continue
+            if extent is not None and not (flight.by_hand and flight.extent is extent):
                 continue
             if flight.fits(place, before, after):
                 if flight is self._ahead:
@@ -185,6 +208,11 @@ class Flights:
                     self._take_off(flight)
                 return flight
         return None
+
+    def continues(self, place: Place, before: str, after: str) -> bool:
+        """Whether what somebody asked for goes on here by itself."""
+        asked = self._asked.get(place.uri)
+        return asked is not None and asked.fits(place, before, after)
 
     def begin(self, flight: Flight, work: Work, landed: Callable[[Landed], None]) -> None:
         """Start one; of an earlier one in its document, whoever waits for it gets nothing."""

@@ -28,7 +28,8 @@ class Outcome:
     """What is left of an answer: text to insert, or the reason why none is.
 
     ``steps`` name the filters that changed it, or dropped it, in words. With ``doubt``, ``text`` is
-    not to be shown before that is gone; the reason is ``UNSURE``.
+    not to be shown before that is gone; the reason is ``UNSURE``. ``cut`` is whether lines were
+    left out that the model was unsure of.
     """
 
     text: str
@@ -36,6 +37,7 @@ class Outcome:
     replace: int = 0
     steps: tuple[str, ...] = field(default=(), compare=False)
     doubt: Doubt | None = None
+    cut: bool = field(default=False, compare=False)
 
 
 FILTERS: tuple[Filter, ...] = (
@@ -59,6 +61,7 @@ FILTERS: tuple[Filter, ...] = (
 def postprocess(draft: Draft, filters: Sequence[Filter] = FILTERS) -> Outcome:
     """Run every filter in order; the first reason ends it."""
     steps: list[str] = []
+    cut = False
     for apply in filters:
         result = apply(draft)
         steps += _told(apply, draft, result)
@@ -68,8 +71,9 @@ def postprocess(draft: Draft, filters: Sequence[Filter] = FILTERS) -> Outcome:
             return Outcome(rest.text, result, rest.replace, tuple(steps), doubt)
         if isinstance(result, Reason):
             return Outcome("", result, steps=tuple(steps))
+        cut = cut or (apply is cut_unsure_lines and result is not draft)
         draft = result
-    return Outcome(draft.text, Reason.SHOWN, draft.replace, tuple(steps))
+    return Outcome(draft.text, Reason.SHOWN, draft.replace, tuple(steps), cut=cut)
 
 
 def _told(apply: Filter, before: Draft, after: Draft | Reason) -> list[str]:

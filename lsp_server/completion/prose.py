@@ -3,24 +3,20 @@
 import re
 
 from .brackets import open_quote
+from .languages import LINE_MARKS, PYTHON, TEXT, Language, language_of
 from .lines import line_before
 
 WINDOW = 16_384
 """Characters before the cursor that are read for an open comment or text of several lines."""
 WORDS = 3
 """So many words in a row are a sentence, and no name, path or format."""
-_COMMENTS = {
-    "#": frozenset(
-        ("py", "pyi", "rb", "sh", "bash", "zsh", "yaml", "yml", "toml", "r", "pl", "ex")
-    ),
-    "--": frozenset(("lua", "sql", "hs", "elm", "adb")),
-}
-_SLASHES = "//"
-_PYTHON = frozenset(("py", "pyi"))
 _CODE = re.compile(
     r"[=;{}<>|]|\w[(\[]|[)\]]\s*\Z|\A\s*(?:import|from|return|if|for|def|let)\b.*[:.(]"
 )
 _SENTENCE = re.compile(rf"(?:[^\W\d_][\w'’-]*[,:]?\s+){{{WORDS - 1}}}")
+_MARK = re.compile("|".join(sorted(map(re.escape, LINE_MARKS))))
+_ITEM = " \t#>*+-|_.)0123456789"
+"""What a line of a text begins with before its words: a heading's, a list's or a quotation's."""
 _QUOTED = re.compile(r"""#[^\n]*|"{3}|'{3}|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?""", re.DOTALL)
 """A comment, the begin of a text of several lines, or a text of one, in Python."""
 _TOP_LEVEL = re.compile(
@@ -34,26 +30,28 @@ def is_prose(before: str, path: str) -> bool:
     A comment that has just begun, one that has come to its end and one that holds code are none:
     code may follow, which is what completions are for.
     """
-    line = line_before(before)
-    kind = path.rpartition(".")[2].lower()
-    comment = _comment(line, kind)
+    line, language = line_before(before), language_of(path, before)
+    if language is TEXT:  # where an apostrophe opens no quotation
+        return _is_sentence(line.lstrip(_ITEM))
+    comment = _comment(line, language)
     if comment is not None:
         return _is_sentence(comment)
-    if kind in _PYTHON and _in_triple_quotes(before):
-        return ">>>" not in line and _CODE.search(line) is None
+    if language is PYTHON and (quotes := _open_triple_quotes(before)):
+        return ">>>" not in line and _is_sentence(line.rpartition(quotes)[2])
     if (quote := open_quote(line)) is not None:
         return _is_sentence(line.rpartition(quote)[2])
-    return kind not in _PYTHON and _in_block_comment(before, line)
+    return _in_block_comment(before, language)
 
 
-def _comment(line: str, kind: str) -> str | None:
+def _comment(line: str, language: Language) -> str | None:
     """The text of a comment that runs to the line's end, if the cursor stands in one."""
-    mark = next((mark for mark, kinds in _COMMENTS.items() if kind in kinds), _SLASHES)
-    at = line.find(mark)
-    while at >= 0:
-        if open_quote(line[:at]) is None and (at == 0 or line[at - 1].isspace()):
-            return line[at + len(mark) :].lstrip("/!#-")
-        at = line.find(mark, at + 1)
+    for match in _MARK.finditer(line):
+        at = match.start()
+        if at and not line[at - 1].isspace():
+            continue
+        mark = language.mark_at(line, at)
+        if mark and open_quote(line[:at]) is None:
+            return line[at + len(mark) :].lstrip("/!#-;%")
     return None
 
 
@@ -63,11 +61,13 @@ def _is_sentence(text: str) -> bool:
     return not ended and _CODE.search(text) is None and _SENTENCE.match(text.lstrip()) is not None
 
 
-def _in_triple_quotes(before: str) -> bool:
-    """Whether a Python text of several lines is open, read from a line that begins a statement."""
+def _open_triple_quotes(before: str) -> str:
+    """The quotes of a Python text of several lines that is open, read from a line that begins a
+    statement; "" if none is.
+    """
     tail = before[-WINDOW:]
     if '"""' not in tail and "'''" not in tail:
-        return False
+        return ""
     start = _TOP_LEVEL.search(tail) if len(tail) < len(before) else None
     position = start.start() if start else 0
     while found := _QUOTED.search(tail, position):
@@ -75,13 +75,19 @@ def _in_triple_quotes(before: str) -> bool:
         if found.group() in {'"""', "'''"}:
             end = tail.find(found.group(), position)
             if end < 0:
-                return True
+                return found.group()
             position = end + len(found.group())
-    return False
+    return ""
 
 
-def _in_block_comment(before: str, line: str) -> bool:
-    """Whether a C comment is open; its lines begin with a star or stand in it."""
+def _in_block_comment(before: str, language: Language) -> bool:
+    """Whether a sentence of a longer comment is being written; a line of one may begin with a
+    star.
+    """
     tail = before[-WINDOW:]
-    began = tail.rfind("/*")
-    return began >= 0 and tail.find("*/", began) < 0 and _is_sentence(line.lstrip(" \t*/"))
+    for mark, end in language.blocks:
+        began = tail.rfind(mark)
+        if began >= 0 and tail.find(end, began) < 0:
+            text = tail[began + len(mark) :]
+            return _is_sentence(line_before(text).lstrip(" \t*!"))
+    return False

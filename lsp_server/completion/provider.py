@@ -51,6 +51,7 @@ class CompletionProvider:
             self._options = options
             self._drafting.configure(options)
             self._cache.clear()
+            self._flights.close()  # they would be kept as answers to what is asked from now on
 
     def close(self) -> None:
         """End what is under way."""
@@ -152,6 +153,8 @@ class CompletionProvider:
                 flight = self._begin(query, engine, info, extent)
             landed = await flight.landed(before, after, patience)
             if landed is not None and (left := _left(landed, before, after)) is not None:
+                if not flight.is_over:  # its first lines, which count whatever becomes of the rest
+                    self._cache.add(place, landed.answer)
                 return self._landed(query, landed, left, trace, joined=joined)
 
     def _landed(
@@ -182,6 +185,8 @@ class CompletionProvider:
         flight = _flight(query, info, extent)
         before, after = query.source.before, query.source.after
         if _refusal(query) or self._cache.find(flight.place, before, after):
+            return
+        if self._flights.continues(flight.place, before, after):
             return
         work = self._writing(flight, query, engine, info)
         self._flights.begin_ahead(flight, work, partial(self._keep, flight.place))
@@ -247,7 +252,8 @@ def _place(query: Query, model: str) -> Place:
 
 def _flight(query: Query, info: EngineInfo, extent: Extent) -> Flight:
     near = Near.of(query.source.before, query.source.after)
-    return Flight(_place(query, info.model), near, extent, Trace())
+    place = _place(query, info.model)
+    return Flight(place, near, extent, Trace(), by_hand=not query.automatic)
 
 
 def _cursor(query: Query) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cachetools import LRUCache
 
-from ..prompt.window import CHARACTERS_PER_TOKEN
+from ..prompt.window import granted
 from .engine import CompletionEngine
 
 
@@ -30,7 +30,4 @@ class LineCounts:
         return len(missing)
 
     def __call__(self, lines: Sequence[str]) -> Sequence[int]:
-        return [
-            self._counts[line] if line in self._counts else -(-len(line) // CHARACTERS_PER_TOKEN)
-            for line in lines
-        ]
+        return [self._counts[line] if line in self._counts else granted(line) for line in lines]

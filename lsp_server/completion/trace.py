@@ -25,7 +25,8 @@ class Trace:
 
     ``timings`` are milliseconds (``…_ms``) and the engine's own figures by name, ``raw`` what the
     model wrote up to where the answer's extent ends, ``steps`` the filters that changed or dropped
-    it. ``cached`` is whether an earlier answer was there already.
+    it. ``cached`` is whether an earlier answer was there already. ``answer`` is one and the same
+    for all requests that one answer of the model serves.
     """
 
     started: float = field(default_factory=time.perf_counter)
@@ -35,6 +36,7 @@ class Trace:
     raw: str = ""
     steps: tuple[str, ...] = ()
     cached: bool = False
+    answer: object = field(default_factory=object, repr=False)
 
     def since(self, start: float, name: str) -> None:
         """Note the milliseconds since ``start`` (``time.perf_counter``) under a stage's name."""

@@ -89,7 +89,7 @@ class HttpEngine:
         """Stream the answer; closing the iterator closes the connection, which frees the engine."""
         body = {
             # By name, so that a prompt in one model's format is never answered by another.
-            "model": request.adapter or (await self.info()).model,
+            "model": request.adapter or request.model or (await self.info()).model,
             "prompt": await self._mixed(request.prompt),
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,
@@ -217,13 +217,14 @@ class HttpEngine:
     async def _mixed(self, prompt: Prompt) -> str | list[int | str]:
         """A prompt as one mixed list: control tokens as ids, so that user text stays text."""
         specials = [entry.token for entry in prompt.segments if isinstance(entry, Special)]
-        unknown = [token for token in dict.fromkeys(specials) if token not in self._specials]
+        known = self._specials  # another takes its place when another model does, meanwhile even
+        unknown = [token for token in dict.fromkeys(specials) if token not in known]
         for token, ids in zip(unknown, await self.tokenize(unknown, special=True), strict=True):
-            self._specials[token] = tuple(ids)
+            known[token] = tuple(ids)
         mixed: list[int | str] = []
         for entry in prompt.segments:
             if isinstance(entry, Special):
-                mixed += self._specials[entry.token]
+                mixed += known[entry.token]
             else:
                 mixed += sendable([entry.text])
         if len(mixed) == 1 and isinstance(mixed[0], str):

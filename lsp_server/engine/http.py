@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Any
 
@@ -12,6 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import EngineError, EngineRequestError, EngineUnavailableError, ModelError
 from .messages import error_body
+
+_log = logging.getLogger(__name__)
 
 
 class Guard:
@@ -74,7 +77,9 @@ class EventStream(Response):
         finally:
             listening.cancel()
             sending.cancel()
-            await asyncio.gather(sending, listening, return_exceptions=True)
+            sent, _ = await asyncio.gather(sending, listening, return_exceptions=True)
+            if isinstance(sent, Exception) and not isinstance(sent, OSError):
+                _log.error("an answer could not be sent", exc_info=sent)  # else: nobody listens
             await self._events.aclose()
 
     async def _send(self, send: Send) -> None:

@@ -14,6 +14,7 @@ from .transport import Transport, sendable
 
 MAX_AT_ONCE = 16
 """Requests for token counts under way at a time: such an engine counts one text per request."""
+NOT_FOUND = 404
 
 
 class RemoteEngine:
@@ -32,21 +33,27 @@ class RemoteEngine:
 
     async def info(self) -> EngineInfo:
         """The first model that it lists; its FIM format follows from its name."""
-        if self._info is None:
-            self._info = await self.ask_info()
-        return self._info
+        return self._info or await self.ask_info()
 
     async def ask_info(self) -> EngineInfo:
-        """The same, asked anew."""
+        """The same, asked anew, and remembered for :meth:`info`."""
         base, *others = (await self._transport.get("/v1/models"))["data"]
         meta = base.get("meta") or {}
-        return EngineInfo(
+        if self._info is not None and self._info.model != base["id"]:
+            self._forget()  # another model gives the same control tokens other ids
+        self._info = EngineInfo(
             model=base["id"],
             fim=named_after(base["id"]) or PLAIN,
             context=base.get("max_model_len") or meta.get("n_ctx") or 0,
             adapters=tuple(entry["id"] for entry in others if entry.get("parent")),
             size=meta.get("size") or 0,
         )
+        return self._info
+
+    def _forget(self) -> None:
+        """Ask again what is served, before the next request."""
+        self._info = None
+        self._specials.clear()
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text on its own."""
@@ -54,10 +61,9 @@ class RemoteEngine:
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """Stream the answer; closing the iterator closes the connection, which frees the engine."""
-        info = await self.info()
         stops = await self._special_ids(request.prompt.stops)
         body = {
-            "model": request.adapter or info.model,
+            "model": request.adapter or request.model or (await self.info()).model,
             "prompt": await self._tokens(request),
             "max_tokens": request.max_tokens,
             "temperature": 0,
@@ -67,10 +73,15 @@ class RemoteEngine:
             "cache_prompt": True,
             "timings_per_token": True,
         }
-        async with aclosing(self._transport.events("/v1/completions", body)) as events:
-            async for event in events:
-                if event.get("choices"):
-                    yield chunk_of(event)
+        try:
+            async with aclosing(self._transport.events("/v1/completions", body)) as events:
+                async for event in events:
+                    if event.get("choices"):
+                        yield chunk_of(event)
+        except EngineRequestError as error:
+            if error.param == "model" or error.status == NOT_FOUND:  # older ones name no field
+                self._forget()
+            raise
 
     async def switch_model(self, name: str) -> EngineInfo:
         """Not ours to switch."""

@@ -170,7 +170,8 @@ class Runtime:
 class Lease:
     """One request's hold on a runtime: neither it nor a pinned adapter is freed before the end.
 
-    Taken and released on the event loop's thread.
+    Made and released on the event loop's thread; a long prompt's adapters are pinned on the thread
+    that encodes it.
     """
 
     def __init__(self, runtime: Runtime) -> None:

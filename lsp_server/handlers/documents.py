@@ -22,12 +22,13 @@ async def inline_completion(
     """Answer a keystroke; an empty list with its reason in the status otherwise."""
     workspace = cast("LspWorkspace", ls.workspace)  # TenonProtocol sees to that
     uri = params.text_document.uri
-    ls.session.typed()
     request = replace(
         _request(workspace, uri, params.position),
         automatic=params.context.trigger_kind is types.InlineCompletionTriggerKind.Automatic,
         selected=params.context.selected_completion_info,
     )
+    if not request.automatic:  # any other follows a change, which has told so already
+        ls.session.typed()
     suggestion, _ = await ls.session.complete(request)
     if suggestion is None:
         return types.InlineCompletionList([])

@@ -5,6 +5,8 @@ edges and of the index. While somebody types inside a line none of these change,
 of each document is kept.
 """
 
+from threading import Lock
+
 from cachetools import LRUCache
 
 from .assemble import Snippet, Source
@@ -19,6 +21,7 @@ class Recall:
     """Remembers the last candidates of some documents; threads may share one."""
 
     def __init__(self) -> None:
+        self._lock = Lock()  # looking into these caches changes them
         self._found: LRUCache[str, tuple[tuple[object, ...], tuple[Candidate, ...]]] = LRUCache(
             DOCUMENTS
         )
@@ -29,18 +32,21 @@ class Recall:
     ) -> tuple[Candidate, ...]:
         """As :func:`.snippets.candidates_for`; the very same object while nothing changed."""
         key = _key(source, index, shown)
-        known = self._found.get(source.path)
+        with self._lock:
+            known = self._found.get(source.path)
         if known is not None and known[0] == key:
             return known[1]
         found = candidates_for(source, index, shown)
-        self._found[source.path] = key, found
+        with self._lock:
+            self._found[source.path] = key, found
         return found
 
     def fitted(
         self, path: str, candidates: tuple[Candidate, ...], budget_tokens: int
     ) -> tuple[Snippet, ...] | None:
         """What :meth:`fit` made of these very candidates for this budget; None if it did not."""
-        known = self._fitted.get(path)
+        with self._lock:
+            known = self._fitted.get(path)
         if known is None or known[0] is not candidates or known[1] != budget_tokens:
             return None
         return known[2]
@@ -50,7 +56,8 @@ class Recall:
     ) -> tuple[Snippet, ...]:
         """As :func:`.snippets.fit`, and remembered."""
         snippets = fit(candidates, budget_tokens, count)
-        self._fitted[path] = candidates, budget_tokens, snippets
+        with self._lock:
+            self._fitted[path] = candidates, budget_tokens, snippets
         return snippets
 
 

@@ -8,6 +8,7 @@ moves while the user types. Both are functions of (document, cursor) alone, so t
 exactly as serving does.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,10 +17,12 @@ CountTokens = Callable[[Sequence[str]], Sequence[int]]
 
 STEPS_PER_BUDGET = 4
 CHARACTERS_PER_TOKEN = 3
-"""A cautious guess for code (measured on Python: 3.2-3.6), for the size of a step alone; what
-fits is counted in real tokens."""
+"""A cautious guess for code (measured on Python: 3.2-3.6), for the size of a step and for the
+cursor's own line; what else fits is counted in real tokens."""
 MAX_CHARACTERS_PER_TOKEN = 8
 """More text than this per budgeted token is not even counted: it cannot fit."""
+_DENSE = b"0123456789" + bytes(range(0x80, 0x100))
+"""Bytes of UTF-8 that a vocabulary may have a token for each of, and none for several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def _prefix_start(before: str, budget: int, count: CountTokens) -> int:
     anchors = sorted({anchor for anchor in found if anchor <= last} | {last})
     *lines, cursor_line = _lines(before[anchors[0] :])
     tokens = count(lines)
-    left = _cost(cursor_line) + sum(tokens)
+    left = granted(cursor_line) + sum(tokens)
     position = anchors[0]
     remaining = iter(zip(lines, tokens, strict=True))
     for anchor in anchors:
@@ -93,7 +96,11 @@ def _prefix_start(before: str, budget: int, count: CountTokens) -> int:
         if left <= budget:
             return anchor
     # The cursor's line alone is too long (minified code): an anchored cut inside it that fits.
-    return max(last, -(-(len(before) - budget) // step) * step)
+    # A character beyond ASCII may take four tokens, so that whole steps of them would not.
+    step = step if cursor_line.isascii() else max(1, step // STEPS_PER_BUDGET)
+    first = -(-max(last, len(before) - budget) // step) * step
+    cuts = range(first, len(before), step)
+    return next((cut for cut in cuts if granted(before[cut:]) <= budget), len(before))
 
 
 def _suffix_end(after: str, budget: int, count: CountTokens) -> int:
@@ -104,7 +111,7 @@ def _suffix_end(after: str, budget: int, count: CountTokens) -> int:
     # Anchors count from the document's end, which typing does not move.
     reach = min(len(after), budget * MAX_CHARACTERS_PER_TOKEN)
     cursor_line, *lines = _lines(after[:reach])
-    tokens = [_cost(cursor_line), *count(lines)]
+    tokens = [granted(cursor_line), *count(lines)]
     ends: list[tuple[int, int]] = []  # (end of line, tokens up to there)
     position = used = 0
     for line, cost in zip([cursor_line, *lines], tokens, strict=True):
@@ -112,7 +119,8 @@ def _suffix_end(after: str, budget: int, count: CountTokens) -> int:
         ends.append((position, used))
     fitting = [end for end, used in ends if used <= budget]
     if not fitting:
-        return min(len(after), budget)
+        lengths = range(min(len(after), budget) + 1)
+        return bisect_right(lengths, budget, key=lambda length: granted(after[:length])) - 1
     if fitting[-1] == len(after):
         return len(after)
     multiple = -(-(len(after) - fitting[-1]) // step)
@@ -139,6 +147,12 @@ def _lines(text: str) -> list[str]:
     return [*(line + "\n" for line in whole), last]
 
 
-def _cost(cursor_line: str) -> int:
-    """Tokens granted to the line at the cursor: it changes with every key, so it is not counted."""
-    return -(-len(cursor_line) // CHARACTERS_PER_TOKEN)
+def granted(line: str) -> int:
+    """Tokens granted to a line that is not counted, as the cursor's, which changes with every key.
+
+    Digits and what is not ASCII are granted a token for every byte: a line of figures, or in
+    another script, would else take several times the budget, and be read at every key.
+    """
+    encoded = line.encode("utf-8", "surrogatepass")
+    plain = len(encoded.translate(None, _DENSE))
+    return len(encoded) - plain - (-plain // CHARACTERS_PER_TOKEN)

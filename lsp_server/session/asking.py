@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..completion.query import Query
-from ..documents import SplitDocument, locate, root_of
+from ..documents import SplitDocument, located
 from ..edits import Request
 from ..prompt.assemble import Source
 from .keys import Edit, LastEdits
@@ -28,10 +28,15 @@ class Asking:
         """A document was edited; None: in a way that tells nothing."""
         self._edits.note(uri, edit)
 
-    def query(self, request: Request, document: SplitDocument, indexes: Indexes | None) -> Query:
-        """A request's query, for the base to answer."""
-        path, repository = locate(request.path, request.roots)
-        root = root_of(request.path, request.roots)
+    def query(
+        self,
+        request: Request,
+        root: str | None,
+        document: SplitDocument,
+        indexes: Indexes | None,
+    ) -> Query:
+        """A request's query, for the base to answer; ``root`` is the open folder it is about."""
+        path, repository = located(request.path, root)
         edit = self._edits.at(request.uri, request.position)
         return Query(
             request.uri,
@@ -45,17 +50,19 @@ class Asking:
     def adapted(
         self,
         query: Query,
-        request: Request,
+        root: str | None,
+        line: int,
         adapters: Adapters,
         engine: "AdaptableEngine",
         *,
         base_share: float,
     ) -> Query:
-        """The same for the folder's adapter, if it has one, and the draw is not the base's."""
-        root = root_of(request.path, request.roots)
+        """The same for the folder's adapter, if it has one, and the draw for the cursor's line is
+        not the base's.
+        """
         adapter = adapters.adapter_of(root, engine) if root else None
         draws = self._base_share.draws
-        if adapter is None or draws(base_share, query.uri, request.position.line):
+        if adapter is None or draws(base_share, query.uri, line):
             return query
         return replace(
             query,

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..completion.query import Completion
 from ..completion.reasons import Reason
@@ -14,13 +14,17 @@ LEAST_TAKEN = 2
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
+    """``answer`` is as in ``completion.trace.Trace``; ``taken``: it was accepted."""
+
     uri: str
     text: str
     adapter: str | None
+    answer: object = None
+    taken: bool = False
 
 
 class Offers:
-    """The last suggestions of one session that were not accepted yet."""
+    """The last suggestions of one session, accepted ones among them."""
 
     def __init__(self) -> None:
         self._offers: OrderedDict[str, _Offer] = OrderedDict()
@@ -29,13 +33,19 @@ class Offers:
         """The id of a suggestion, and whether it is a new one.
 
         What is left of a remembered answer, after somebody typed along it or took a word of it, is
-        still that suggestion: it is shown, and accepted, once.
+        still that suggestion: it is shown, and accepted, once. So is one whose first lines were
+        shown while the model wrote the others.
         """
-        offer = _Offer(uri, completion.text, completion.adapter)
-        if completion.reason is Reason.CACHE:
-            for identifier, older in reversed(self._offers.items()):
-                if _continues(offer, older):
-                    return identifier, False
+        answer = completion.trace.answer if completion.trace else None
+        offer = _Offer(uri, completion.text, completion.adapter, answer)
+        for identifier, older in reversed(self._offers.items()):
+            if older.taken or (older.uri, older.adapter) != (uri, completion.adapter):
+                continue
+            if completion.reason is Reason.CACHE and older.text.endswith(offer.text):
+                return identifier, False
+            if answer is not None and older.answer is answer:
+                self._offers[identifier] = offer  # it has grown
+                return identifier, False
         identifier = uuid.uuid4().hex
         self._offers[identifier] = offer
         if len(self._offers) > KEPT:
@@ -49,10 +59,12 @@ class Offers:
         return any(offer.uri == uri and text in offer.text for offer in self._offers.values())
 
     def take(self, identifier: str) -> bool:
-        """A suggestion was accepted whole; returns whether it is one of these."""
-        return self._offers.pop(identifier, None) is not None
+        """A suggestion was accepted whole; returns whether it is one of these, for the first time.
 
-
-def _continues(offer: _Offer, older: _Offer) -> bool:
-    same = (offer.uri, offer.adapter) == (older.uri, older.adapter)
-    return same and older.text.endswith(offer.text)
+        It is kept: what is asked for next is asked behind an accepted suggestion.
+        """
+        offer = self._offers.get(identifier)
+        if offer is None or offer.taken:
+            return False
+        self._offers[identifier] = replace(offer, taken=True)
+        return True

@@ -94,7 +94,7 @@ class Session:
         root = root_of(request.path, request.roots)
         self._ask_about(root)
         engine = self.engines.engine() if self.engines else None
-        query = self._query(request, place, engine)
+        query = self._query(request, root, place, engine)
         completion = await self._provider.complete(query, engine, absent=self._absent())
         if self.adapters and root and engine is not None and is_without(query.adapter, completion):
             self.adapters.lost(root, engine)
@@ -113,7 +113,8 @@ class Session:
         info = self.engines.status.info if self.engines else None
         engine = self.engines.engine() if self.engines and info else None  # starts none
         if engine is not None and not isinstance(place, Reason):
-            self._provider.rests(self._query(request, place, engine), engine)
+            root = root_of(request.path, request.roots)
+            self._provider.rests(self._query(request, root, place, engine), engine)
 
     def _place(self, request: Request) -> Place | Reason:
         """Where a request's answer would go, or why it has none."""
@@ -123,12 +124,14 @@ class Session:
         cursor = offset_of(text, request.position, request.encoding)
         return Reason.OUTSIDE if cursor is None else place_of(request, text, cursor)
 
-    def _query(self, request: Request, place: Place, engine: "AdaptableEngine | None") -> Query:
-        query = self._asking.query(request, place.document, self.indexes)
+    def _query(
+        self, request: Request, root: str | None, place: Place, engine: "AdaptableEngine | None"
+    ) -> Query:
+        query = self._asking.query(request, root, place.document, self.indexes)
         if self.adapters is None or engine is None:
             return query
-        share = self.settings.base_share
-        return self._asking.adapted(query, request, self.adapters, engine, base_share=share)
+        share, line = self.settings.base_share, request.position.line
+        return self._asking.adapted(query, root, line, self.adapters, engine, base_share=share)
 
     def _ask_about(self, root: str | None) -> None:
         """The status is about this repository from now on."""

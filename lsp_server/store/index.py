@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Self
 
 from cachetools import LRUCache
@@ -72,6 +73,7 @@ class RepositoryIndex:
 
     def __init__(self, file: IndexFile) -> None:
         self._file = file
+        self._lock = Lock()  # threads ask, and looking into this cache changes it
         self._lines: LRUCache[tuple[str, int], list[str]] = LRUCache(maxsize=128)
         self._counts: dict[str, int] = {}
         self._windows, self._counted = 0, -1
@@ -314,11 +316,13 @@ class RepositoryIndex:
 
     def _text_lines(self, path: str) -> list[str]:
         key = path, self._file.changes
-        lines = self._lines.get(key)
+        with self._lock:
+            lines = self._lines.get(key)
         if lines is None:
             rows = self._file.query("SELECT text FROM files WHERE path = ?", (path,))
             lines = rows[0][0].split("\n") if rows else []
-            self._lines[path, self._file.changes] = lines
+            with self._lock:
+                self._lines[path, self._file.changes] = lines
         return lines
 
 

@@ -235,6 +235,43 @@ async def test_an_adapter_that_the_engine_refuses_is_not_asked_for_again(home):
     assert "it is damaged" in message
 
 
+@pytest.mark.parametrize(
+    "refusal", [EngineRequestError("no memory", status=500), OSError("no such device")]
+)
+async def test_what_may_pass_is_told_once_and_tried_again(home, refusal):
+    adapter = home.promote()
+    engine = Engine(refusal=refusal)
+    for _ in range(2):
+        assert await home.ask(engine) is None
+    [message] = home.troubles
+    assert str(refusal) in message
+    engine.refusal = None
+    assert await home.ask(engine) == adapter.id
+
+
+async def test_a_folder_that_is_closed_is_forgotten_and_may_be_opened_again(home):
+    engine, adapter = Engine(), home.promote()
+    assert await home.ask(engine) == adapter.id
+    changes = home.changes
+    await home.loader.close(home.root)
+    await home.loader.close(home.root)
+    assert (home.loader.serving, home.changes) == (None, changes + 1)
+    await home.loader.follow(engine)
+    assert len(engine.had) == 1
+    assert await home.ask(engine) == adapter.id
+
+
+async def test_closing_a_folder_ends_a_look_at_it(home):
+    engine = Engine()
+    home.promote()
+    engine.loading.clear()
+    home.loader.adapter_of(home.root, engine)
+    look = home.loader._repositories[home.root].look
+    await asyncio.sleep(0.05)
+    await home.loader.close(home.root)
+    assert look.cancelled()
+
+
 async def test_an_engine_on_its_way_out_is_no_trouble_and_is_tried_again(home):
     adapter = home.promote()
     engine = Engine(refusal=EngineUnavailableError("it ended"))

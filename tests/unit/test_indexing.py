@@ -57,6 +57,32 @@ async def test_what_hinders_it_is_told_once(indexer, root, monkeypatch):
     assert str(root) in message
 
 
+async def test_a_fault_of_our_own_is_logged_and_the_next_save_is_followed(
+    indexer, root, monkeypatch, caplog
+):
+    monkeypatch.setattr("lsp_server.indexing.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("lsp_server.children.command", lambda *_: 1 / 0)
+    index = indexer.index_of(str(root))
+    await until(lambda: indexer.troubles)
+    assert "ZeroDivisionError" in caplog.text
+    monkeypatch.undo()
+    indexer.saved(str(root))
+    await until(lambda: index.places(["first_thing"], ""))
+
+
+async def test_a_folder_that_is_closed_is_given_back_and_may_be_opened_again(indexer, root):
+    index = indexer.index_of(str(root))
+    await until(lambda: index.places(["first_thing"], ""))
+    task = indexer._repositories[str(root)].task
+    await indexer.close(str(root))
+    await indexer.close(str(root))
+    assert task.done()
+    assert index._file._connection is None
+    again = indexer.index_of(str(root))
+    assert again is not index
+    await until(lambda: again.places(["first_thing"], ""))
+
+
 async def test_closing_ends_a_process_that_runs(indexer, root):
     indexer.index_of(str(root))
     await asyncio.sleep(0.05)

@@ -3,17 +3,16 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from ..brackets import CLOSER_OF, CLOSERS, OPENERS, QUOTES, open_quote
+from ..languages import LINE_MARKS, Language
 from ..reasons import Reason
 from .draft import Draft
 
 LOOKED_AT = 12_000
 """Characters before and after the cursor in which brackets are paired."""
-_PLACES = re.compile(r"""\\.|[()\[\]{}"'`\n#]|//""")
+_PLACES = re.compile("|".join((r"""\\.|[()\[\]{}"'`\n]""", *sorted(map(re.escape, LINE_MARKS)))))
 _MARGIN = re.compile(r"^[A-Za-z_@]", re.MULTILINE)
-_HASH = frozenset({".py", ".pyi", ".rb", ".sh", ".yaml", ".yml", ".toml", ".pl", ".r"})
 
 
 def cut_at_surplus_closer(draft: Draft) -> Draft | Reason:
@@ -23,7 +22,7 @@ def cut_at_surplus_closer(draft: Draft) -> Draft | Reason:
     if due is None:
         return draft
     stack: list[str] = []
-    for at, character in _brackets(draft.text, draft.path):
+    for at, character in _brackets(draft.text, draft.language):
         if character in OPENERS:
             stack.append(CLOSER_OF[character])
             continue
@@ -45,8 +44,8 @@ def _due(draft: Draft) -> list[str] | None:
         before, after, whole = *_statement(before, after), True
     if not whole:
         return None
-    opened, stray = _unpaired(before, draft.path)
-    _, closed = _unpaired(after, draft.path)
+    opened, stray = _unpaired(before, draft.language)
+    _, closed = _unpaired(after, draft.language)
     if stray or len(closed) > len(opened):
         return None
     due = [CLOSER_OF[character] for character in opened]
@@ -66,11 +65,11 @@ def _statement(before: str, after: str) -> tuple[str, str]:
     return before[start:], after[: end.start()] if end else after
 
 
-def _unpaired(text: str, path: str) -> tuple[list[str], list[str]]:
+def _unpaired(text: str, language: Language) -> tuple[list[str], list[str]]:
     """Opening brackets without their closing ones, and closing ones without their opening ones."""
     opened: list[str] = []
     closed: list[str] = []
-    for _, character in _brackets(text, path):
+    for _, character in _brackets(text, language):
         if character in OPENERS:
             opened.append(character)
         elif opened and CLOSER_OF[opened[-1]] == character:
@@ -80,9 +79,8 @@ def _unpaired(text: str, path: str) -> tuple[list[str], list[str]]:
     return opened, closed
 
 
-def _brackets(text: str, path: str) -> Iterator[tuple[int, str]]:
+def _brackets(text: str, language: Language) -> Iterator[tuple[int, str]]:
     """Brackets outside strings and comments with their places; a string ends with its line."""
-    hash_comments = PurePosixPath(path).suffix in _HASH
     comment, quote = False, ""
     for match in _PLACES.finditer(text):
         sign = match.group()
@@ -94,7 +92,7 @@ def _brackets(text: str, path: str) -> Iterator[tuple[int, str]]:
             quote = "" if sign == quote else quote
         elif sign in QUOTES:
             quote = sign
-        elif sign in {"#", "//"}:
-            comment = (sign == "#") == hash_comments
+        elif sign in LINE_MARKS:
+            comment = bool(language.mark_at(text, match.start()))
         elif sign in OPENERS or sign in CLOSERS:
             yield match.start(), sign

@@ -2,26 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from ..confidence import Scored
 from ..extent import Extent
+from ..languages import PYTHON, Language, language_of
 from ..lines import line_before, rest_of_line
 from ..reasons import Reason
-
-_PYTHON = frozenset({".py", ".pyi"})
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """An answer and where it would stand.
 
-    ``path`` is the document's, and tells its language. ``finished`` is false where the model was
-    cut off by the token limit. ``stops`` are the family's control tokens. ``replace`` counts the
-    characters right of the cursor, on its line, that the answer takes the place of. ``scores`` are
-    the pieces of the unfiltered answer, empty where the engine does not tell. No more is shown
-    than has at least the natural-log probability ``least_confidence``; None shows all.
-    ``automatic`` is false where the user asked by hand.
+    ``path`` is the document's, and tells its language. ``finished`` is false where the last line
+    is not whole: the token limit cut it off, or it is still being written. ``stops`` are the
+    family's control tokens. ``replace`` counts the characters right of the cursor, on its line,
+    that the answer takes the place of. ``scores`` are the pieces of the unfiltered answer, empty
+    where the engine does not tell. No more is shown than has at least the natural-log probability
+    ``least_confidence``; None shows all. ``automatic`` is false where the user asked by hand.
     """
 
     text: str
@@ -48,8 +46,12 @@ class Draft:
         return rest_of_line(self.after)
 
     @property
+    def language(self) -> Language:
+        return language_of(self.path, self.before)
+
+    @property
     def is_python(self) -> bool:
-        return PurePosixPath(self.path).suffix in _PYTHON
+        return self.language is PYTHON
 
 
 Filter = Callable[[Draft], Draft | Reason]

@@ -24,7 +24,7 @@ def drop_unfinished_line(draft: Draft) -> Draft:
     whole, newline, _ = draft.text.rpartition("\n")
     if draft.finished or not newline or not whole.strip():
         return draft
-    return replace(draft, text=whole)
+    return replace(draft, text=whole, finished=True)
 
 
 def trim(draft: Draft) -> Draft:

@@ -6,10 +6,12 @@ from .draft import Draft
 
 def drop_comment(draft: Draft) -> Draft | Reason:
     """Nothing is left of an answer that is comments alone where the line above is none."""
-    lines = [line.strip() for line in (draft.line + draft.text).split("\n") if line.strip()]
     if not draft.automatic or draft.line.strip():
         return draft
-    if not all(line.startswith(("#", "//", "/*")) for line in lines):
+    language = draft.language
+    lines = [line.strip() for line in draft.text.split("\n") if line.strip()]
+    if not all(map(language.begins_comment, lines)):
         return draft
     above = draft.before.rstrip().rpartition("\n")[2].strip()
-    return draft if above.startswith(("#", "//", "/*", "*")) else Reason.NOISE
+    goes_on = language.begins_comment(above) or (language.blocks and above.startswith("*"))
+    return draft if goes_on else Reason.NOISE

@@ -15,12 +15,12 @@ def cut_unsure_lines(draft: Draft) -> Draft | Reason:
     if draft.least_confidence is None:
         return draft
     start, text = 0, draft.text.rstrip()
-    for line in text.splitlines(keepends=True):
-        end = start + len(line.rstrip("\n"))
+    for line in text.split("\n"):  # a form feed or U+2028 ends no line
+        end = start + len(line)
         if line.strip():
             found = log_probability(draft.scores, end)
             if found is not None and found < draft.least_confidence:
                 kept = text[:start].rstrip()
                 return replace(draft, text=kept) if kept else Reason.UNSURE
-        start += len(line)
+        start = end + 1
     return draft

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from ...errors import AdapterError, CorruptAdapterError
 from ..integrity import Fingerprint, checksum, intact
 from ..locks import Holder
@@ -48,8 +46,8 @@ def staged(candidate: Path, folder: Path) -> Iterator[Staged]:
     All that takes long is done here, so that no lock need be held for it. Raises
     CorruptAdapterError for a torn copy, ``OSError``.
     """
-    me = psutil.Process()
-    place = folder / f"{_PUBLISHING}{me.pid}-{me.create_time():.0f}-{uuid.uuid4().hex[:8]}"
+    me = Holder.of(os.getpid())
+    place = folder / f"{_PUBLISHING}{me.pid}-{me.started:.0f}-{uuid.uuid4().hex[:8]}"
     try:
         sha256 = checksum(candidate / FILE)
         shutil.copytree(candidate, place)

@@ -1,14 +1,15 @@
 """What is under way between two keystrokes, through the provider."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
-from lsp_server.completion import flight
+from lsp_server.completion import flight, idle
 from lsp_server.completion.provider import CompletionProvider, ProviderOptions
 from lsp_server.completion.reasons import Reason
 from lsp_server.errors import EngineUnavailableError
-from tests.fakes import FakeEngine, settle
+from tests.fakes import QWEN_INFO, FakeEngine, settle
 from tests.unit.completion.test_provider import URI, query
 
 
@@ -164,6 +165,109 @@ async def test_when_time_is_up_the_lines_that_are_complete_are_shown():
     await engine.step(12)
     whole = await ask(provider, engine, "def f():\n‸\n")
     assert (whole.text, whole.reason) == ("    first()\n    second()", Reason.CACHE)
+
+
+LINES = "\n    first()\n    second()\n    third()\n"
+
+
+async def early():
+    """A provider that has shown ``first()`` below ``def f():`` when time was up, and its engine."""
+    engine, provider = slow(LINES), CompletionProvider(ProviderOptions(latency_target_ms=30))
+    asked = ask(provider, engine, "def f():‸\n")
+    await settle()
+    await engine.step(6)
+    await asyncio.sleep(0.04)
+    await settle()
+    assert (await asked).text == "\n    first()"
+    return engine, provider
+
+
+async def test_patience_does_not_begin_again_for_who_joins():
+    engine, provider = await early()
+    accepting = ask(provider, engine, "def f():\n    first()‸\n")
+    await engine.step(2)
+    assert not accepting.done()  # its line is not whole yet
+    await engine.step(1)
+    assert accepting.done()
+    completion = await accepting
+    assert (completion.text, completion.reason) == ("\n    second()", Reason.JOINED)
+    assert len(engine.requests) == 1
+
+
+async def test_who_is_ahead_when_time_is_up_waits_and_does_not_spin():
+    engine, provider = await early()
+    ahead = ask(provider, engine, "def f():\n    first()\n    sec‸\n")
+    async with asyncio.timeout(5):
+        await engine.step(12)
+        assert (await ahead).text == "ond()"
+    assert len(engine.requests) == 1
+
+
+async def test_the_first_lines_are_remembered_while_the_others_are_written():
+    engine, provider = await early()
+    completion = await ask(provider, engine, "def f():\n‸\n")
+    assert (completion.text, completion.reason) == ("    first()", Reason.CACHE)
+
+
+async def test_the_first_lines_are_remembered_though_the_others_were_not_wanted():
+    engine, provider = await early()
+    type_to(provider, "def f():\n    x‸\n")
+    await settle()
+    assert engine.open_streams == 0
+    completion = await ask(provider, engine, "def f():‸\n")
+    assert (completion.text, completion.reason) == ("\n    first()", Reason.CACHE)
+
+
+async def test_who_asks_by_hand_gets_all_lines():
+    engine, provider = await early()
+    whole = ask(provider, engine, "def f():‸\n", automatic=False)
+    await engine.step(20)
+    assert (await whole).text == LINES.rstrip()
+    assert len(engine.requests) == 2
+
+
+async def test_what_goes_on_by_itself_is_not_begun_ahead_as_well(monkeypatch):
+    monkeypatch.setattr(idle, "PAUSE_SECONDS", 0.01)
+    engine, _provider = await early()
+    await asyncio.sleep(0.03)
+    await settle()
+    assert (len(engine.requests), engine.open_streams) == (1, 1)
+
+
+async def test_other_options_end_what_is_under_way():
+    engine, provider = slow(LINES), CompletionProvider()
+    asked = ask(provider, engine, "def f():‸\n")
+    await settle()
+    provider.configure(ProviderOptions(multiline="never"))
+    assert (await asked).text == ""
+    assert engine.open_streams == 0
+
+
+async def test_a_fault_of_our_own_is_logged_where_nobody_waits(caplog):
+    engine, provider = FakeEngine(error=ValueError("odd")), CompletionProvider()
+    engine.blocked.clear()
+    asked = ask(provider, engine, "x = ‸\n")
+    await settle()
+    asked.cancel()
+    await settle()
+    engine.blocked.set()
+    await settle()
+    assert "ValueError: odd" in caplog.text
+
+
+async def test_by_hand_no_automatic_answer_is_waited_for_and_one_by_hand_is():
+    info = dataclasses.replace(QWEN_INFO, least_confidence=-0.5)
+    engine = FakeEngine("\n    first()\n", info=info, slow=True, token_logprob=-1.0)
+    provider = CompletionProvider()
+    ask(provider, engine, "def f():‸\n")
+    await settle()
+    ask(provider, engine, "def f():‸\n", automatic=False)
+    await settle()
+    assert len(engine.requests) == 2
+    again = ask(provider, engine, "def f():‸\n", automatic=False)
+    await engine.step(12)
+    assert (await again).text == "\n    first()"
+    assert len(engine.requests) == 2
 
 
 async def test_by_hand_only_an_answer_of_that_extent_is_waited_for():

@@ -21,6 +21,7 @@ def test_golden(case):
         after,
         choose(before, after, automatic=True),
         max_lines=20,
+        path=case.get("path", ""),
         finished=case.get("finished", True),
         stops=QWEN.stops,
     )

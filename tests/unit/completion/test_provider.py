@@ -3,6 +3,7 @@ import dataclasses
 
 import pytest
 
+from lsp_server.completion import drafting
 from lsp_server.completion.engine import EngineInfo
 from lsp_server.completion.provider import CompletionProvider, ProviderOptions, Query
 from lsp_server.completion.reasons import Reason
@@ -99,6 +100,16 @@ async def test_an_unlikely_answer_is_shown_once_enough_of_it_is_typed():
     assert len(engine.requests) == 1
     by_hand = await provider.complete(query("x = ‸\n", automatic=False), engine)
     assert (by_hand.text, by_hand.reason) == ("value + 1", Reason.SHOWN)
+
+
+async def test_by_hand_lines_are_shown_that_were_left_out_before():
+    info = dataclasses.replace(QWEN_INFO, least_confidence=-4.5)
+    engine = FakeEngine("\n    a()\n    b()\n", info=info, token_logprob=-1.0)
+    provider = CompletionProvider()
+    unasked = await provider.complete(query("def f():‸\n"), engine)
+    assert unasked.text == "\n    a()"
+    by_hand = await provider.complete(query("def f():‸\n", automatic=False), engine)
+    assert (by_hand.text, by_hand.reason) == ("\n    a()\n    b()", Reason.SHOWN)
 
 
 async def test_another_adapter_is_asked_anew():
@@ -225,6 +236,17 @@ async def test_a_model_switched_under_way_is_asked_in_its_own_format():
     assert engine.prompt_text() == "x = "
 
 
+async def test_a_request_names_the_model_whose_format_its_prompt_is_in():
+    class Switching(FakeEngine):
+        async def count_tokens(self, texts):
+            self.served = EngineInfo("plain", PLAIN, 4096)  # as some other window's look finds
+            return await super().count_tokens(texts)
+
+    engine = Switching("1")
+    await CompletionProvider().complete(query("x = ‸\n"), engine)
+    assert (engine.requests[0].model, engine.prompt_text()[:5]) == ("qwen", "work\n")
+
+
 async def test_a_request_that_is_refused_for_good_is_not_repeated():
     error = EngineRequestError("no such model", status=404, param="model")
     engine = FakeEngine(error=error)
@@ -286,6 +308,19 @@ async def test_a_model_that_cannot_be_shown_other_files_costs_no_look():
     await CompletionProvider().complete(dataclasses.replace(query(IMPORTING), index=index), plain)
     assert index.asked == 0
     assert "helper():" not in plain.prompt_text()
+
+
+async def test_what_was_found_for_one_model_is_not_remembered_for_another():
+    provider, other = CompletionProvider(), drafting._Measured("other")
+
+    class Shared(FakeEngine):
+        async def count_tokens(self, texts):
+            provider._drafting._measured = other  # another document's prompt comes between
+            return await super().count_tokens(texts)
+
+    asked = dataclasses.replace(query(IMPORTING), index=FakeIndex())
+    await provider.complete(asked, Shared("1"))
+    assert not other.recall._found
 
 
 async def test_without_an_index_the_prefix_has_all_the_room():

@@ -1,3 +1,6 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from lsp_server.prompt.assemble import Source
@@ -85,3 +88,21 @@ def test_what_fits_is_remembered_for_its_budget(index):
     assert snippets == fit(found, 200, count)
     assert recall.fitted("app.py", found, 200) is snippets
     assert recall.fitted("app.py", found, 300) is None
+
+
+def test_threads_may_share_one():
+    recall = Recall()
+    interval = sys.getswitchinterval()
+
+    def ask(seed):
+        for number in range(3_000):
+            path = f"{(number * seed) % 40}.py"
+            if recall.fitted(path, (), 200) is None:
+                recall.fit(path, (), 200, count)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(ask, (1, 3, 7, 11)))
+    finally:
+        sys.setswitchinterval(interval)

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +63,36 @@ def test_a_minified_line_is_cut_inside() -> None:
     start, end = edges(50_000, "x" * 100_000)
     assert 50_000 - start <= BUDGET.prefix
     assert 0 < end - 50_000 <= BUDGET.suffix
+
+
+def byte_tokens(text: str) -> int:
+    """What the densest vocabulary makes of figures and of other scripts."""
+    return len(text.encode())
+
+
+@pytest.mark.parametrize("sign", ["7", "é", "漢", "🦉"])
+@pytest.mark.parametrize("cursor", [60, 100, 200, 300, 1_000, 5_000])
+def test_dense_lines_are_cut_to_the_budget(sign: str, cursor: int) -> None:
+    document = sign * 10_000
+    start, end = edges(cursor, document)
+    assert 0 < byte_tokens(document[start:cursor]) <= BUDGET.prefix
+    assert 0 < byte_tokens(document[cursor:end]) <= BUDGET.suffix
+
+
+@pytest.mark.parametrize("sign", ["7", "漢", "🦉", "x"])
+def test_typing_in_a_long_line_moves_the_cut_seldom(sign: str) -> None:
+    starts = [edges(cursor, sign * 10_000)[0] for cursor in range(2_000, 3_000)]
+    assert starts == sorted(starts)
+    assert len(set(starts)) <= 1 + 1_000 * 16 // (3 * BUDGET.prefix) + 1
+
+
+def test_other_lines_stay_where_the_cursors_line_is_dense() -> None:
+    line = "漢" * 60
+    cut = window(f"a = 1\n{line}", "", BUDGET, count)
+    assert cut.prefix == f"a = 1\n{line}"
+    cut = window(f"{DOCUMENT}{line}", "", BUDGET, count)
+    assert cut.prefix.endswith(line)
+    assert sum(count(cut.prefix.split("\n")[:-1])) + byte_tokens(line) <= BUDGET.prefix
 
 
 def test_no_budget_no_text() -> None:

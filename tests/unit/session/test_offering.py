@@ -1,12 +1,13 @@
 from lsp_server.completion.query import Completion
 from lsp_server.completion.reasons import Reason
+from lsp_server.completion.trace import Trace
 from lsp_server.session.offering import KEPT, Offers
 from tests.fakes import FakeEngine
 from tests.unit.session.test_session import request, session_with
 
 
-def answer(text, reason=Reason.SHOWN, adapter=None):
-    return Completion(text, reason, "model", adapter)
+def answer(text, reason=Reason.SHOWN, adapter=None, trace=None):
+    return Completion(text, reason, "model", adapter, trace=trace)
 
 
 def test_typing_along_is_the_same_suggestion():
@@ -15,6 +16,27 @@ def test_typing_along_is_the_same_suggestion():
     assert offers.identify("a.py", answer("urn x", Reason.CACHE)) == (first, False)
     assert offers.take(first)
     assert not offers.take(first)
+
+
+def test_an_answer_whose_first_lines_were_shown_is_the_same_suggestion():
+    offers, first_lines = Offers(), Trace()
+    first, _ = offers.identify("a.py", answer("\n  a()", trace=first_lines))
+    rest = Trace().told(first_lines, cached=False)
+    for reason in (Reason.JOINED, Reason.CACHE):
+        grown = answer("  a()\n  b()", reason, trace=rest)
+        assert offers.identify("a.py", grown) == (first, False)
+    assert offers.hold("a.py", "b()")
+    other = answer("  a()\n  b()", Reason.JOINED, trace=Trace())
+    assert offers.identify("a.py", other)[1]
+
+
+def test_one_that_was_accepted_is_held_but_not_offered_again():
+    offers, trace = Offers(), Trace()
+    first, _ = offers.identify("a.py", answer("a()\nb()", trace=trace))
+    assert offers.take(first)
+    assert offers.hold("a.py", "a()\nb()")
+    assert not offers.hold("b.py", "a()\nb()")
+    assert offers.identify("a.py", answer("b()", Reason.CACHE, trace=trace))[1]
 
 
 def test_other_documents_adapters_and_answers_are_other_suggestions():

@@ -364,3 +364,19 @@ async def test_the_last_edit_decides_what_is_asked():
     assert completion.reason is Reason.DELETING
     _, completion = await session.complete(request("x = ‸\n", automatic=False))
     assert completion.reason is Reason.SHOWN
+
+
+async def test_behind_several_lines_that_were_accepted_whole_a_block_is_asked_for():
+    engine = FakeEngine("\n    a = 1\n    b = 2\n")
+    session = session_with(engine)
+    suggestion, _ = await session.complete(request("def f():‸\n"))
+    here = types.Position(0, 8)
+    change = types.TextDocumentContentChangePartial(types.Range(here, here), suggestion.text)
+    utf16 = types.PositionEncodingKind.Utf16
+    text = "def f():\n    a = 1\n    b = 2"
+    # As VS Code does: the edit, the item's command, and then the next request.
+    session.edited("file:///a.py", text + "\n", Edit.of([change], utf16), utf16)
+    assert session.accepted(suggestion.id)
+    engine.answer = "\n    c = 3\n    return c\n"
+    following, _ = await session.complete(request(text + "‸\n"))
+    assert following.text == "\n    c = 3\n    return c"

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import psutil
 import pytest
 from filelock import FileLock
 
@@ -37,6 +36,7 @@ from pathlib import Path
 import msgspec
 from lsp_server.store.adapters import AdapterRegistry
 from lsp_server.store.adapters.manifest import AdapterFacts
+from lsp_server.store.locks import Holder
 from lsp_server.store.integrity import checksum
 from lsp_server.store.repositories import RepositoryStore
 
@@ -358,7 +358,7 @@ def publisher(registry: AdapterRegistry) -> Iterator[tuple[int, Path]]:
     """Another process that is publishing, and its copy."""
     command = [sys.executable, "-c", "input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        began = psutil.Process(process.pid).create_time()
+        began = Holder.of(process.pid).started
         name = f".publishing-{process.pid}-{began:.0f}-abc"
         copy = make_candidate(registry.repository.adapters / name)
         yield process.pid, copy
@@ -386,7 +386,11 @@ def test_only_copies_of_processes_that_are_gone_are_removed(
 ):
     number, copy = publisher
     folder = registry.repository.adapters
-    names = (".publishing-20260102T120000Z-00000000", f".publishing-{number}-1-abc", ".removing-x")
+    names = (
+        ".publishing-20260102T120000Z-00000000",
+        f".publishing-{number}-1000000000-abc",
+        ".removing-x",
+    )
     left = [make_candidate(folder / name) for name in names]
     publish(registry, 0)
     assert copy.is_dir()
