@@ -261,7 +261,7 @@ async def test_a_trial_within_its_time():
     assert report.sweep.planned == 50
     assert report.sweep.general_spans == 16
     assert report.verdict == "promoted"
-    assert report.answers == 40
+    assert report.answers == 20
     short = await judge(engine, trial(within=TimeBudget(20, clock_of(engine))))
     assert short.verdict == "undecided"
     assert "give the gate more time" in short.reasons[0]
