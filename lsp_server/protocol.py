@@ -133,7 +133,8 @@ class AdapterLine(msgspec.Struct, frozen=True, rename="camel"):
 
     ``created`` is ISO 8601 in UTC, ``commit`` git's, ``gain`` and ``lower`` the gate's figures in
     nats per token (None: unknown), ``base`` the name of the model it belongs to; ``usable`` is
-    whether that model serves now and the gate let it pass.
+    whether that model serves now and the gate let it pass, ``lost`` whether a gate did not, here or
+    where it, or a part of it, was made.
     """
 
     id: str
@@ -151,6 +152,7 @@ class AdapterLine(msgspec.Struct, frozen=True, rename="camel"):
     active: bool = False
     pinned: bool = False
     usable: bool = True
+    lost: bool = False
     tags: tuple[str, ...] = ()
 
 

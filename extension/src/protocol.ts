@@ -42,7 +42,7 @@ export const PAUSE_TRAINING = "tenon.pauseTraining";
 export const RESUME_TRAINING = "tenon.resumeTraining";
 /** () -> boolean: install what training needs, after saying how large it is. */
 export const SETUP_TRAINING = "tenon.setupTraining";
-/** (id, uri): have an adapter serve; `""` is none, the base alone. */
+/** (id, uri): have an adapter serve, and go on whatever is promoted; `""` is none, `"auto"` the gate's choice. */
 export const ACTIVATE_ADAPTER = "tenon.activateAdapter";
 /** (uri) -> id: back to the adapter that served before. */
 export const ROLLBACK_ADAPTER = "tenon.rollbackAdapter";
@@ -141,7 +141,7 @@ export interface Where {
 /**
  * One adapter, as a list shows it. `created` is ISO 8601 in UTC, `commit` git's; `gain` and `lower`
  * are the gate's figures in nats per token; `size` in bytes; `usable`: its model serves now and the
- * gate let it pass.
+ * gate let it pass; `lost`: a gate did not, here or where it, or a part of it, was made.
  */
 export interface AdapterLine {
   readonly id: string;
@@ -159,6 +159,7 @@ export interface AdapterLine {
   readonly active: boolean;
   readonly pinned: boolean;
   readonly usable: boolean;
+  readonly lost: boolean;
   readonly tags: readonly string[];
 }
 

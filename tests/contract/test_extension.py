@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lsp_server import __version__, protocol, trainer_messages
+from lsp_server import __version__, protocol, switching, trainer_messages
 from lsp_server.settings import SECTION, ServerSettings, wire_name
 
 EXTENSION = Path(__file__).parents[2] / "extension"
@@ -96,6 +96,10 @@ def test_methods_and_commands_have_the_servers_names():
         if name.isupper() and isinstance(value, str)
     }
     assert declared == served
+
+
+def test_the_gates_choice_is_asked_for_by_the_servers_word():
+    assert f'AUTOMATIC = "{switching.AUTOMATIC}";' in SOURCES["adapterItems.ts"]
 
 
 @pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)

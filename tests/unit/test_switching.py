@@ -115,3 +115,9 @@ def test_a_worktree_lists_and_chooses_among_the_main_checkouts(paths, app, regis
     beside.activate("")  # of the worktree alone
     assert beside.listed().active is None
     assert serves(registry) == second.id
+    beside.activate("auto")  # undoes the worktree's choice, then what it chose for all
+    assert beside.listed().manual
+    registry.activate(first.id)
+    beside.activate("auto")
+    assert serves(registry) == second.id
+    assert not beside.listed().manual
