@@ -101,7 +101,8 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
 
     ``message`` says in a sentence what the state means and what to do about it. ``model`` is what
     serves (empty if nothing does), ``adapter`` what is loaded for the repository that was asked
-    about last (None: the base alone serves it), ``trainer`` what that repository's trainer does.
+    about last (None: the base alone serves it), ``trainer`` what that repository's trainer does, or
+    the one that has a run under way.
     ``recent`` are the last outcomes, newest last; ``accepted`` counts whole acceptances.
     """
 

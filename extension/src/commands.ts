@@ -6,7 +6,7 @@ import { rollBack, switchAdapter } from "./adapters";
 import { copyDiagnostics } from "./diagnostics";
 import { menu } from "./menu";
 import { chooseModel } from "./models";
-import { currentUri } from "./places";
+import { currentUri, trainingUri } from "./places";
 import { CANCEL_TRAINING, PAUSE_TRAINING, RESUME_TRAINING, SETUP_TRAINING, START_TRAINING } from "./protocol";
 import { showReport } from "./report";
 import type { Server } from "./server";
@@ -40,9 +40,9 @@ export function registerCommands(parts: Parts): vscode.Disposable {
 function commands({ server, status, log, extensionId }: Parts): Record<string, Command> {
   return {
     "tenon.trainNow": () => trainNow(server, status),
-    "tenon.trainCancel": () => server.execute(CANCEL_TRAINING, currentUri()),
-    "tenon.trainPause": () => server.execute(PAUSE_TRAINING, currentUri()),
-    "tenon.trainResume": () => server.execute(RESUME_TRAINING, currentUri()),
+    "tenon.trainCancel": () => server.execute(CANCEL_TRAINING, trainingUri(status.phase)),
+    "tenon.trainPause": () => server.execute(PAUSE_TRAINING, trainingUri(status.phase)),
+    "tenon.trainResume": () => server.execute(RESUME_TRAINING, trainingUri(status.phase)),
     "tenon.trainSetUp": () => server.execute(SETUP_TRAINING),
     "tenon.switchAdapter": () => switchAdapter(server),
     "tenon.rollBack": () => rollBack(server),
@@ -101,7 +101,10 @@ async function showMenu(status: StatusItems): Promise<void> {
     languageOff: languageOff() !== undefined,
     trusted: vscode.workspace.isTrusted,
   }).map(({ icon, label, command }) => ({ label: `$(${icon}) ${label}`, command }));
-  const chosen = await vscode.window.showQuickPick(items, { title: "Tenon", placeHolder: status.detail });
+  const chosen = await vscode.window.showQuickPick(items, {
+    title: "Tenon",
+    placeHolder: status.detail.replace(/\s*\n+/g, " "), // it has one line
+  });
   if (chosen !== undefined) {
     await vscode.commands.executeCommand(chosen.command);
   }

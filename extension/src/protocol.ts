@@ -118,7 +118,8 @@ export interface TrainerReport {
 
 /**
  * What a user may want to know about the server. `message` says in a sentence what the state means
- * and what to do about it; `adapter` null: the base alone serves; `recent`: newest last.
+ * and what to do about it; `adapter` null: the base alone serves; `recent`: newest last; `trainer` is
+ * that of the repository that was asked about last, or the one that has a run under way.
  */
 export interface Status {
   readonly state: State;

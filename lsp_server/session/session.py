@@ -283,5 +283,5 @@ class Session:
             enabled=self.settings.enabled,
             adapter=self.adapters.serving if self.adapters else None,
             trouble=self.adapters.trouble if self.adapters else "",
-            trainer=self.trainers.report_of(self.root) if self.trainers and self.root else None,
+            trainer=self.trainers.report_for(self.root) if self.trainers else None,
         )
