@@ -55,6 +55,18 @@ test("a thing is said once, until it is over", () => {
   expect(notices.first("a")).toBe(true);
 });
 
+test("an engine that is well for moments only is complained of once", () => {
+  const notices = new Notices();
+  const complaints = [0, 10_000, 20_000, 200_000].map((now) => {
+    notices.follow(false, now);
+    const isFirst = notices.first("the engine ended");
+    notices.follow(true, now + 5_000);
+    return isFirst;
+  });
+  // The last time it had been well for three minutes.
+  expect(complaints).toEqual([true, false, false, true]);
+});
+
 describe("thinking", () => {
   beforeEach(() => {
     vi.useFakeTimers();
