@@ -30,7 +30,9 @@ Commands (``workspace/executeCommand``); ``uri`` is of a document or folder, and
     ``tenon.activateAdapter`` (id, uri): have an adapter serve, and go on whatever is promoted;
     ``""`` is none, the base alone, ``"auto"`` leaves it to the gate again.
     ``tenon.rollbackAdapter`` (uri): back to what served before; returns its id (null: the base).
-    ``tenon.chooseModel`` (name): fetch a model if need be, and serve it.
+    ``tenon.chooseModel`` (name, noted): fetch a model if need be, and serve it. Refused where
+    `tenon.model` names another one, unless ``noted`` is true: the editor then notes the name there
+    once this is answered.
 
 Capabilities of the editor, in LSP's ``experimental``
     ``tenonShowsTrainer``: true where it shows ``Status.trainer`` itself; it then gets no work-done

@@ -46,7 +46,7 @@ export const SETUP_TRAINING = "tenon.setupTraining";
 export const ACTIVATE_ADAPTER = "tenon.activateAdapter";
 /** (uri) -> id: back to the adapter that served before. */
 export const ROLLBACK_ADAPTER = "tenon.rollbackAdapter";
-/** (name): fetch a model if need be, and serve it. */
+/** (name, noted): fetch a model if need be, and serve it; `noted`: the editor then writes it into `tenon.model`. */
 export const CHOOSE_MODEL = "tenon.chooseModel";
 
 /** The editor's capability, in LSP's `experimental`: it shows Status.trainer itself. */

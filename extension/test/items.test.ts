@@ -89,10 +89,13 @@ describe("models", () => {
     const items = modelItems([
       model({ name: "large", size: 1_600_000_000, note: "needs 3 GB" }),
       model({ name: "own", size: 50_000_000, installed: true, trainable: false, licence: "" }),
-      model({ name: "starter", size: 98_000_000, installed: true, chosen: true }),
-    ]);
+      model({ name: "chosen", installed: true, chosen: true }),
+      model({ name: "starter", size: 98_000_000, installed: true }),
+    ], "starter");
     expect(items.map(({ label, description, detail }) => [label, description, detail])).toEqual([
       ["$(check) starter", "serves now · 98 MB · Apache-2.0", "can learn your repositories"],
+      // Chosen for all editors, while the settings of this one name another.
+      ["$(device-desktop) chosen", "installed · Apache-2.0", "can learn your repositories"],
       ["$(device-desktop) own", "installed · 50 MB", "cannot be trained"],
       ["$(cloud-download) large", "to be downloaded · 1.6 GB · Apache-2.0", "can learn your repositories · needs 3 GB"],
     ]);
