@@ -106,6 +106,7 @@ async function showMenu(status: StatusItems): Promise<void> {
     language: vscode.window.activeTextEditor?.document.languageId,
     languageOff: languageOff() !== undefined,
     trusted: vscode.workspace.isTrusted,
+    workspace: vscode.workspace.workspaceFolders !== undefined,
   }).map(({ icon, label, command }) => ({ label: `$(${icon}) ${label}`, command }));
   const chosen = await vscode.window.showQuickPick(items, {
     title: "Tenon",

@@ -127,7 +127,7 @@ describe("the trainer", () => {
 });
 
 describe("the menu", () => {
-  const around: MenuCircumstances = { enabled: true, language: "python", languageOff: false, trusted: true };
+  const around: MenuCircumstances = { enabled: true, language: "python", languageOff: false, trusted: true, workspace: true };
   const commands = (...args: Parameters<typeof menu>): string[] => menu(...args).map((item) => item.command);
 
   test("of a server that did not start begins with another try, and offers nothing that needs it", () => {
@@ -144,6 +144,11 @@ describe("the menu", () => {
     expect(commands({ kind: "running", status: lacking }, around)[0]).toBe("tenon.trainSetUp");
   });
 
+  test("has a way back beside the way on", () => {
+    const items = commands({ kind: "running", status: status() }, around);
+    expect(items.indexOf("tenon.rollBack")).toBe(items.indexOf("tenon.switchAdapter") + 1);
+  });
+
   test("trains nothing that is not trusted", () => {
     const items = commands({ kind: "running", status: status() }, { ...around, trusted: false });
     expect(items).not.toContain("tenon.trainNow");
@@ -153,5 +158,7 @@ describe("the menu", () => {
     const labels = menu({ kind: "starting" }, { ...around, enabled: false, languageOff: true }).map((item) => item.label);
     expect(labels).toContain("Turn Completions On");
     expect(labels).toContain("Turn Completions On for python");
+    expect(labels).toContain("Turn Completions On in This Workspace");
+    expect(commands({ kind: "starting" }, { ...around, workspace: false })).not.toContain("tenon.toggleWorkspace");
   });
 });
