@@ -5,8 +5,8 @@ import * as vscode from "vscode";
 const tabs = new Map<string, vscode.WebviewPanel>();
 
 /** All of them, to be closed with the extension: nobody would fill them again. */
-export const pages: vscode.Disposable = {
-  dispose: () => {
+export const pages = {
+  dispose(): void {
     tabs.forEach((tab) => {
       tab.dispose();
     });
