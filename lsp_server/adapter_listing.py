@@ -60,5 +60,6 @@ def _lines(
             active=adapter.id == active,
             pinned=marks.pinned,
             usable=not adapter.lost and base in {None, adapter.base},
+            lost=adapter.lost,
             tags=marks.tags,
         )

@@ -80,8 +80,9 @@ class _Repository:
 class AdapterLoader:
     """The adapters of the folders that an editor has open.
 
-    ``on_change`` is called when another adapter serves, or none; ``on_trouble`` hears, once and in
-    a sentence for the user, why the base alone serves a repository that has an adapter.
+    ``on_change`` is called when another adapter serves, or none, and when a trouble is over;
+    ``on_trouble`` hears, once and in a sentence for the user, why the base alone serves a
+    repository that has an adapter.
     """
 
     def __init__(
@@ -100,6 +101,11 @@ class AdapterLoader:
     def serving(self) -> str | None:
         """The adapter that is loaded for the folder that was asked about last."""
         return self._latest.adapter if self._latest else None
+
+    @property
+    def trouble(self) -> str:
+        """Why the base alone serves that folder, which has an adapter; empty: nothing is wrong."""
+        return self._latest.told if self._latest else ""
 
     def open(self, root: str) -> None:
         """A folder that will be asked about: :meth:`follow` loads its adapter beforehand."""
@@ -176,6 +182,7 @@ class AdapterLoader:
             trouble = f"the adapter of {repository.root} could not be looked up: {error!r}"
             if trouble != repository.told:
                 _log.exception("%s", trouble)
+            repository.seen = None  # or the next look would find nothing new, and the trouble stay
             self._tell(repository, trouble)
         finally:
             repository.looked = time.monotonic()
@@ -237,9 +244,11 @@ class AdapterLoader:
             self._on_change()
 
     def _tell(self, repository: _Repository, trouble: str) -> None:
-        if trouble and trouble != repository.told:
+        before, repository.told = repository.told, trouble
+        if trouble and trouble != before:
             self._on_trouble(trouble)
-        repository.told = trouble
+        elif before and not trouble and repository is self._latest:
+            self._on_change()
 
 
 def _loaded(active: ActiveAdapter) -> LoadedAdapter:

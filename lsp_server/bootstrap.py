@@ -67,14 +67,19 @@ class Bootstrap:
         elif old.model != new.model:
             self._instead(self._switch)
 
-    async def choose(self, name: str) -> None:
+    async def choose(self, name: str, *, noted: bool = False) -> None:
         """Have a model serve, from now on: it is fetched if need be, and chosen once it serves.
 
-        Raises TenonError and ``OSError``: what served before goes on.
+        ``noted``: the editor notes it in its settings then, which go before what is chosen here; so
+        nothing is. Raises TenonError and ``OSError``: what served before goes on.
         """
-        refuse_if_settled(name, self._session.settings)
+        refuse_if_settled(name, self._session.settings, noted=noted)
         store = ModelStore(self._paths)
         await installed(store, name, self._editor)
+        if noted:
+            if self._supervisor is not None:
+                await self._supervisor.switch_model(name)
+            return
         if self._supervisor is None:  # nothing serves yet, perhaps because the old choice cannot
             await asyncio.to_thread(store.choose, name)
             self.start()

@@ -73,6 +73,10 @@ class Learning:
         """What the trainer of a folder does; None for a folder that is not open."""
         return self._trainers.report_of(root)
 
+    def report_for(self, root: str | None) -> TrainerReport | None:
+        """The run that is under way, whichever folder's; else what the trainer of ``root`` does."""
+        return self._trainers.report_for(root)
+
     def order(self, root: str, order: Order) -> None:
         """Hand an order to a folder's trainer; raises TrainerUnavailableError with the reason."""
         self._trainers.order(root, order)

@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from .bootstrap import Editor
 
 
-def refuse_if_settled(name: str, settings: ServerSettings) -> None:
-    """Raises SettingsError if the editor's settings say what serves, whatever is chosen."""
+def refuse_if_settled(name: str, settings: ServerSettings, *, noted: bool = False) -> None:
+    """Raises SettingsError if the editor's settings say what serves, whatever is chosen.
+
+    ``noted``: the editor notes the name in `tenon.model` itself, once the model serves.
+    """
     if settings.engine_url:
         raise SettingsError(
             f"`tenon.engineUrl` has {settings.engine_url} serve, so {name} cannot; empty that "
             "setting first"
         )
-    if settings.model not in {"", name}:
+    if settings.model not in {"", name} and not noted:
         raise SettingsError(
             f"`tenon.model` has {settings.model} serve, so {name} cannot; empty that setting, or "
             f"name {name} in it"

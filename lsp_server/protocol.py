@@ -30,7 +30,9 @@ Commands (``workspace/executeCommand``); ``uri`` is of a document or folder, and
     ``tenon.activateAdapter`` (id, uri): have an adapter serve, and go on whatever is promoted;
     ``""`` is none, the base alone, ``"auto"`` leaves it to the gate again.
     ``tenon.rollbackAdapter`` (uri): back to what served before; returns its id (null: the base).
-    ``tenon.chooseModel`` (name): fetch a model if need be, and serve it.
+    ``tenon.chooseModel`` (name, noted): fetch a model if need be, and serve it. Refused where
+    `tenon.model` names another one, unless ``noted`` is true: the editor then notes the name there
+    once this is answered.
 
 Capabilities of the editor, in LSP's ``experimental``
     ``tenonShowsTrainer``: true where it shows ``Status.trainer`` itself; it then gets no work-done
@@ -101,7 +103,8 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
 
     ``message`` says in a sentence what the state means and what to do about it. ``model`` is what
     serves (empty if nothing does), ``adapter`` what is loaded for the repository that was asked
-    about last (None: the base alone serves it), ``trainer`` what that repository's trainer does.
+    about last (None: the base alone serves it), ``trainer`` what that repository's trainer does, or
+    the one that has a run under way.
     ``recent`` are the last outcomes, newest last; ``accepted`` counts whole acceptances.
     """
 
@@ -133,7 +136,8 @@ class AdapterLine(msgspec.Struct, frozen=True, rename="camel"):
 
     ``created`` is ISO 8601 in UTC, ``commit`` git's, ``gain`` and ``lower`` the gate's figures in
     nats per token (None: unknown), ``base`` the name of the model it belongs to; ``usable`` is
-    whether that model serves now and the gate let it pass.
+    whether that model serves now and the gate let it pass, ``lost`` whether a gate did not, here or
+    where it, or a part of it, was made.
     """
 
     id: str
@@ -151,6 +155,7 @@ class AdapterLine(msgspec.Struct, frozen=True, rename="camel"):
     active: bool = False
     pinned: bool = False
     usable: bool = True
+    lost: bool = False
     tags: tuple[str, ...] = ()
 
 

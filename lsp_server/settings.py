@@ -37,7 +37,8 @@ class ServerSettings:
     gpu_layers: Annotated[int, msgspec.Meta(ge=-1)] = -1
     """Layers to place on the GPU, if the engine was built for one; -1 means all."""
     threads: NotNegative = 0
-    """CPU threads of the engine; 0 means one per physical core."""
+    """CPU threads of the engine; 0 means as many as were fastest lately, at most one per physical
+    core."""
     context_tokens: NotNegative = 0
     """Longest prompt plus answer, in tokens; 0 means 4096. Never more than the model was trained
     for."""

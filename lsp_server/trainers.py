@@ -73,6 +73,17 @@ class Trainers:
         trainer = self._trainers.get(root)
         return trainer.report if trainer else self._unlearnt.get(root)
 
+    def report_for(self, root: str | None) -> TrainerReport | None:
+        """What is told where a status is about ``root``: the run that is under way, whichever
+        folder's, for it is what can be watched, paused and cancelled; else what that folder's
+        trainer does.
+        """
+        own = self.report_of(root) if root else None
+        if own is not None and _is_run(own):
+            return own
+        reports = (trainer.report for trainer in self._trainers.values())
+        return next(filter(_is_run, reports), own)
+
     def order(self, root: str, order: Order) -> None:
         """Hand an order to a folder's trainer; raises TrainerUnavailableError with the reason."""
         trainer = self._trainers.get(root)
@@ -101,6 +112,13 @@ def schedule_of(settings: ServerSettings) -> Schedule:
         on_battery=settings.training_on_battery,
         hours=settings.training_hours,
     )
+
+
+def _is_run(report: TrainerReport) -> bool:
+    """Whether a report is of a run; who paused a trainer that had nothing to do is told of none."""
+    if report.state == "paused":
+        return report.steps > 0 or report.paused_by != "user"
+    return report.state in {"preparing", "training", "judging"}
 
 
 def _is_root(root: str) -> bool:

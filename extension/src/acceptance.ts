@@ -114,15 +114,19 @@ export class Acceptance {
       this.#current = undefined;
       return true;
     }
-    if (!atCursor || !current.left.startsWith(change.text)) {
+    // Of a pair that the editor closed by itself, the opening one was typed; the suggestion may go on
+    // with something else between them.
+    const isPair = PAIRS.has(change.text);
+    const taken = isPair && !current.left.startsWith(change.text) ? change.text.slice(0, 1) : change.text;
+    if (!atCursor || !current.left.startsWith(taken)) {
       return false;
     }
     if (!isTyped(change.text)) {
       this.#show();
       this.tell({ id: current.id, kind: "partlyAccepted", characters: change.text.length, inferred: true });
     }
-    current.left = current.left.slice(change.text.length);
-    current.cursor = after(current.cursor, PAIRS.has(change.text) ? change.text.slice(0, 1) : change.text);
+    current.left = current.left.slice(taken.length);
+    current.cursor = after(current.cursor, isPair ? change.text.slice(0, 1) : change.text);
     current.since = now;
     return true;
   }

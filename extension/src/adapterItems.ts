@@ -4,42 +4,58 @@ import * as l10n from "@vscode/l10n";
 import type { AdapterLine, AdapterList } from "./protocol";
 import { age, size } from "./wording";
 
+/** What `tenon.activateAdapter` takes for the gate's choice: the server's `switching.AUTOMATIC`. */
+export const AUTOMATIC = "auto";
+
 export interface AdapterItem {
   readonly label: string;
   readonly description: string;
   readonly detail: string;
   /** What `tenon.activateAdapter` takes; `""` is none. */
   readonly id: string;
-  readonly active: boolean;
+  /** Whether this is what was chosen: to choose it again changes nothing. */
+  readonly chosen: boolean;
   /** Whether choosing it has an effect: another model serves, or the gate rejected it. */
   readonly usable: boolean;
 }
 
-/** What stands above the list: whose adapters these are, and what is wrong with them. */
+/** What stands above the list: whose adapters and whose choice these are, and what is wrong with them. */
 export function adapterPrompt(list: AdapterList): string {
   const question = l10n.t("Which adapter shall complete in this repository?");
-  return [list.trouble, list.origin === "" ? "" : l10n.t("Adapters {0}.", list.origin), question]
-    .filter((part) => part !== "")
-    .join(" ");
+  const origin = list.origin === "" ? "" : l10n.t("Adapters {0}.", list.origin);
+  const choice = list.manual ? l10n.t("What serves is your choice: newer ones do not replace it.") : "";
+  return [list.trouble, origin, choice, question].filter((part) => part !== "").join(" ");
 }
 
-/** Newest first, "None" last; `now` in milliseconds since the epoch. */
+/** "Automatic" first, then the newest first, "None" last; `now` in milliseconds since the epoch. */
 export function adapterItems(list: AdapterList, now: number): AdapterItem[] {
-  const active = list.active === null || list.active === "";
-  const none: AdapterItem = {
-    label: marked("circle-slash", l10n.t("None"), active),
-    description: active ? l10n.t("serves now") : "",
-    detail: l10n.t("The model alone completes, as it does in other repositories."),
-    id: "",
-    active,
+  // Where the choice cannot be read nobody knows what was chosen, and any choice repairs it.
+  const isAutomatic = !list.manual && list.trouble === "";
+  const automatic: AdapterItem = {
+    label: marked("sync", l10n.t("Automatic: the gate's last promotion serves"), isAutomatic),
+    description: "",
+    detail: isAutomatic
+      ? l10n.t("What is learnt next serves as soon as it proves better. Choose another line to keep that one.")
+      : l10n.t("What is learnt next serves as soon as it proves better, in place of what you chose."),
+    id: AUTOMATIC,
+    chosen: isAutomatic,
     usable: true,
   };
-  return [...list.adapters.map((adapter) => adapterItem(adapter, now)), none];
+  const alone = list.active === null || list.active === "";
+  const none: AdapterItem = {
+    label: marked("circle-slash", l10n.t("None"), alone),
+    description: alone ? servesNow(list) : "",
+    detail: l10n.t("The model alone completes, as it does in other repositories."),
+    id: "",
+    chosen: alone && list.manual,
+    usable: true,
+  };
+  return [automatic, ...list.adapters.map((adapter) => adapterItem(adapter, list, now)), none];
 }
 
-function adapterItem(adapter: AdapterLine, now: number): AdapterItem {
+function adapterItem(adapter: AdapterLine, list: AdapterList, now: number): AdapterItem {
   const parts = [
-    adapter.active ? l10n.t("serves now") : "",
+    adapter.active ? servesNow(list) : "",
     age(Date.parse(adapter.created), now),
     adapter.commit === null ? "" : l10n.t("commit {0}", adapter.commit.slice(0, 8)),
     adapter.pinned ? l10n.t("pinned") : "",
@@ -51,9 +67,13 @@ function adapterItem(adapter: AdapterLine, now: number): AdapterItem {
     description: joined(parts),
     detail: joined([gateFigures(adapter), adapter.usable ? "" : unusable(adapter), size(adapter.size)]),
     id: adapter.id,
-    active: adapter.active,
+    chosen: adapter.active && list.manual,
     usable: adapter.usable,
   };
+}
+
+function servesNow(list: AdapterList): string {
+  return list.manual ? l10n.t("serves now, by your choice") : l10n.t("serves now");
 }
 
 /** How much likelier held-out code became, in nats per token, and how sure that is. */
@@ -65,8 +85,12 @@ export function gateFigures(adapter: AdapterLine): string {
 }
 
 function unusable(adapter: AdapterLine): string {
-  return adapter.verdict === "rejected"
-    ? l10n.t("did not prove better: {0}", adapter.reason)
+  if (adapter.verdict === "rejected") {
+    return l10n.t("did not prove better: {0}", adapter.reason);
+  }
+  // Imported, or put together: another gate saw it, or a part of it.
+  return adapter.lost
+    ? l10n.t("it, or a part of it, did not prove better where it was made")
     : l10n.t("made for {0}, which does not serve now", adapter.base);
 }
 

@@ -17,7 +17,7 @@ export async function switchAdapter(connection: Connection): Promise<void> {
     return;
   }
   const chosen = await pick(list);
-  if (chosen === undefined || chosen.active) {
+  if (chosen === undefined || chosen.chosen) {
     return;
   }
   if (!chosen.usable) {
@@ -48,7 +48,7 @@ function pick(list: AdapterList): Promise<AdapterItem | undefined> {
   box.placeholder = adapterPrompt(list);
   box.matchOnDescription = true;
   box.items = items;
-  box.activeItems = items.filter((item) => item.adapter.active);
+  box.activeItems = items.filter((item) => item.adapter.chosen);
   return new Promise((resolve) => {
     box.onDidAccept(() => {
       resolve(box.selectedItems[0]?.adapter);
@@ -65,8 +65,9 @@ function pick(list: AdapterList): Promise<AdapterItem | undefined> {
 async function offerTraining(repository: string): Promise<void> {
   const train = l10n.t("Train Adapter Now");
   const text = l10n.t("Nothing has been learnt of {0} yet.", repository);
-  const answer = await vscode.window.showInformationMessage(text, train);
-  if (answer === train) {
+  // What nobody vouches for is not learnt.
+  const offered = vscode.workspace.isTrusted ? [train] : [];
+  if ((await vscode.window.showInformationMessage(text, ...offered)) === train) {
     await vscode.commands.executeCommand("tenon.trainNow");
   }
 }

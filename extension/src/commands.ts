@@ -6,11 +6,11 @@ import { rollBack, switchAdapter } from "./adapters";
 import { copyDiagnostics } from "./diagnostics";
 import { menu } from "./menu";
 import { chooseModel } from "./models";
-import { currentUri } from "./places";
+import { currentUri, trainingUri } from "./places";
 import { CANCEL_TRAINING, PAUSE_TRAINING, RESUME_TRAINING, SETUP_TRAINING, START_TRAINING } from "./protocol";
 import { showReport } from "./report";
 import type { Server } from "./server";
-import { stringsOf, toggledLanguages } from "./settings";
+import { levelOf, stringsOf, toggledLanguages, written, type Level } from "./settings";
 import { languageOff, type StatusItems } from "./status";
 import { showWhy } from "./why";
 
@@ -24,6 +24,11 @@ export interface Parts {
 }
 
 type Command = () => unknown;
+
+const TARGETS: Readonly<Record<Level, vscode.ConfigurationTarget>> = {
+  global: vscode.ConfigurationTarget.Global,
+  workspace: vscode.ConfigurationTarget.Workspace,
+};
 
 /** What the server gets to notice that packages were installed. */
 const NEWS_MS = 30_000;
@@ -40,18 +45,18 @@ export function registerCommands(parts: Parts): vscode.Disposable {
 function commands({ server, status, log, extensionId }: Parts): Record<string, Command> {
   return {
     "tenon.trainNow": () => trainNow(server, status),
-    "tenon.trainCancel": () => server.execute(CANCEL_TRAINING, currentUri()),
-    "tenon.trainPause": () => server.execute(PAUSE_TRAINING, currentUri()),
-    "tenon.trainResume": () => server.execute(RESUME_TRAINING, currentUri()),
+    "tenon.trainCancel": () => server.execute(CANCEL_TRAINING, trainingUri(status.phase)),
+    "tenon.trainPause": () => server.execute(PAUSE_TRAINING, trainingUri(status.phase)),
+    "tenon.trainResume": () => server.execute(RESUME_TRAINING, trainingUri(status.phase)),
     "tenon.trainSetUp": () => server.execute(SETUP_TRAINING),
     "tenon.switchAdapter": () => switchAdapter(server),
     "tenon.rollBack": () => rollBack(server),
-    "tenon.pickModel": () => chooseModel(server),
+    "tenon.pickModel": () => chooseModel(server, status.phase.kind === "running" ? status.phase.status.model : ""),
     "tenon.explain": () => showWhy(server),
     "tenon.showReport": () => showReport(server),
     "tenon.copyDiagnostics": () => copyDiagnostics(server),
-    "tenon.toggle": () => toggle(vscode.ConfigurationTarget.Global),
-    "tenon.toggleWorkspace": () => toggle(vscode.ConfigurationTarget.Workspace),
+    "tenon.toggle": () => toggle(),
+    "tenon.toggleWorkspace": () => toggle("workspace"),
     "tenon.toggleLanguage": toggleLanguage,
     "tenon.restartServer": () => server.restart(),
     "tenon.showLogs": () => {
@@ -75,9 +80,13 @@ async function trainNow(server: Server, status: StatusItems): Promise<void> {
   await server.execute(START_TRAINING, currentUri());
 }
 
-async function toggle(target: vscode.ConfigurationTarget): Promise<void> {
+/** Turn completions on or off at a level; undefined: where that has an effect. */
+async function toggle(wanted?: Level): Promise<void> {
   const configuration = vscode.workspace.getConfiguration("tenon");
-  await configuration.update("enabled", !configuration.get("enabled", true), target);
+  const levels = configuration.inspect<boolean>("enabled");
+  const level = wanted ?? levelOf(levels);
+  const value = !configuration.get("enabled", true);
+  await configuration.update("enabled", written(value, level, levels), TARGETS[level]);
 }
 
 async function toggleLanguage(): Promise<void> {
@@ -87,11 +96,8 @@ async function toggleLanguage(): Promise<void> {
   }
   const configuration = vscode.workspace.getConfiguration("tenon");
   const disabled = stringsOf(configuration.get("disabledLanguages"));
-  const target =
-    configuration.inspect("disabledLanguages")?.workspaceValue === undefined
-      ? vscode.ConfigurationTarget.Global
-      : vscode.ConfigurationTarget.Workspace; // where it would otherwise be overruled
-  await configuration.update("disabledLanguages", toggledLanguages(disabled, language), target);
+  const level = levelOf(configuration.inspect("disabledLanguages"));
+  await configuration.update("disabledLanguages", toggledLanguages(disabled, language), TARGETS[level]);
 }
 
 async function showMenu(status: StatusItems): Promise<void> {
@@ -100,8 +106,12 @@ async function showMenu(status: StatusItems): Promise<void> {
     language: vscode.window.activeTextEditor?.document.languageId,
     languageOff: languageOff() !== undefined,
     trusted: vscode.workspace.isTrusted,
+    workspace: vscode.workspace.workspaceFolders !== undefined,
   }).map(({ icon, label, command }) => ({ label: `$(${icon}) ${label}`, command }));
-  const chosen = await vscode.window.showQuickPick(items, { title: "Tenon", placeHolder: status.detail });
+  const chosen = await vscode.window.showQuickPick(items, {
+    title: "Tenon",
+    placeHolder: status.detail.replace(/\s*\n+/g, " "), // it has one line
+  });
   if (chosen !== undefined) {
     await vscode.commands.executeCommand(chosen.command);
   }

@@ -2,9 +2,9 @@
 
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
-import { classify, lastWord, SetupFailure } from "./failures";
+import { failureOf, SetupFailure } from "./failures";
 import { findPython, type Candidate } from "./python";
-import type { Ended, Run } from "./processes";
+import type { Ended, Run, RunOptions } from "./processes";
 import type { Marker, Wheel } from "./resolution";
 
 export type Step = "python" | "environment" | "packages" | "check";
@@ -46,25 +46,25 @@ export class Environment {
 
   /**
    * Make the environment, or mend or upgrade it in place: what only training needs stays. The
-   * marker goes first and comes back last, so one that was ended half way is done again.
+   * marker goes first and comes back last, so one that was ended half way is done again. With `anew`
+   * what is there is not mended: the user wants it made with another Python.
    *
    * Rejects with SetupFailure, or with the signal's reason.
    */
-  async install(wheel: Wheel, tried: readonly Candidate[], run: Run, listener: Listener): Promise<Marker> {
+  async install(
+    wheel: Wheel,
+    tried: readonly Candidate[],
+    run: Run,
+    listener: Listener,
+    { anew = false } = {},
+  ): Promise<Marker> {
     const { signal } = listener;
     await fs.mkdir(path.dirname(this.root), { recursive: true });
     await fs.rm(this.#markerFile, { force: true });
     const options = { cwd: path.dirname(this.root), env: quiet(process.env), signal, onLine: listener.line };
-    const existed = await this.#works(run, options);
+    const existed = !anew && (await this.#works(run, options));
     if (!existed) {
-      listener.step("python");
-      const { python, tooOld } = await findPython(tried, run, options);
-      if (python === undefined) {
-        const old = tooOld.map((one) => `${one.version}, ${one.executable}`).join("; ");
-        throw new SetupFailure(old === "" ? "pythonMissing" : "pythonTooOld", old);
-      }
-      listener.step("environment");
-      await must(run(python.executable, ["-I", "-m", "venv", "--clear", this.root], options));
+      await this.#make(tried, run, options, listener);
     }
     listener.step("packages");
     const pip = ["-I", "-m", "pip", "install", "--no-input", "--progress-bar", "off"];
@@ -80,6 +80,35 @@ export class Environment {
     await fs.writeFile(partial, JSON.stringify(marker));
     await fs.rename(partial, this.#markerFile);
     return marker;
+  }
+
+  /** With the first Python that can: Debian packs what makes environments apart, for each of its Pythons. */
+  async #make(
+    tried: readonly Candidate[],
+    run: Run,
+    options: RunOptions & { cwd: string },
+    listener: Listener,
+  ): Promise<void> {
+    let unable: SetupFailure | undefined;
+    for (let left = tried; ; ) {
+      listener.step("python");
+      const { python, tooOld, untried } = await findPython(left, run, options);
+      if (python === undefined) {
+        const old = tooOld.map((one) => `${one.version}, ${one.executable}`).join("; ");
+        throw unable ?? new SetupFailure(old === "" ? "pythonMissing" : "pythonTooOld", old);
+      }
+      listener.step("environment");
+      try {
+        await must(run(python.executable, ["-I", "-m", "venv", "--clear", this.root], options));
+        return;
+      } catch (error) {
+        if (!(error instanceof SetupFailure && error.kind === "noVenv")) {
+          throw error;
+        }
+        unable ??= error;
+        left = untried;
+      }
+    }
   }
 
   /** Whether there is an environment whose Python still runs: it may have been uninstalled. */
@@ -115,7 +144,7 @@ async function must(running: Promise<Ended>): Promise<Ended> {
     throw error;
   }
   if (ended.status !== 0) {
-    throw new SetupFailure(classify(ended.lines), lastWord(ended.lines));
+    throw failureOf(ended.lines);
   }
   return ended;
 }
@@ -123,7 +152,8 @@ async function must(running: Promise<Ended>): Promise<Ended> {
 /** What would lead Python or pip away from the environment; pip's other settings are the user's. */
 const ASTRAY = ["PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"];
 
-function quiet(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+/** An environment's variables without these, for what runs in the virtual environment. */
+export function quiet(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(environment).filter(([name]) => !ASTRAY.includes(name));
   return { ...Object.fromEntries(kept), PIP_DISABLE_PIP_VERSION_CHECK: "1", PYTHONUTF8: "1", PYTHONUNBUFFERED: "1" };
 }

@@ -13,6 +13,10 @@ import { Server } from "./server";
 import { Installation } from "./setup";
 import { StatusItems } from "./status";
 import { Thinking } from "./thinking";
+import { pages } from "./webview";
+
+/** Ends what runs, and waits for it; undefined before the start. */
+let end: (() => Promise<void>) | undefined;
 
 /** Called once per window. */
 export function activate(context: vscode.ExtensionContext): void {
@@ -22,13 +26,18 @@ export function activate(context: vscode.ExtensionContext): void {
   }
   const log = vscode.window.createOutputChannel("Tenon", { log: true });
   const status = new StatusItems();
-  const { server, feedback } = makeServer(context, log, status);
+  const { installation, server, feedback } = makeServer(context, log, status);
+  end = async () => {
+    await Promise.all([installation.stop(), server.stop()]);
+    log.dispose(); // at last: what ends still has something to say
+  };
   context.subscriptions.push(
-    log,
     status,
+    installation,
     server,
     feedback,
     new CursorRest(server),
+    pages,
     registerCommands({ server, status, log, extensionId: context.extension.id }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("tenon.server.path")) {
@@ -47,11 +56,17 @@ export function activate(context: vscode.ExtensionContext): void {
   log.info(`activated in ${Math.round(performance.now() - began)} ms`);
 }
 
+/** The window is closed: VS Code waits some seconds for pip and the server to end, which would go on by themselves. */
+export async function deactivate(): Promise<void> {
+  await end?.();
+}
+
 function makeServer(
   context: vscode.ExtensionContext,
   log: vscode.LogOutputChannel,
   status: StatusItems,
-): { server: Server; feedback: Feedback } {
+): { installation: Installation; server: Server; feedback: Feedback } {
+  const notices = new Notices();
   const installation = new Installation(context, log, (step) => {
     status.enter({ kind: "settingUp", step });
   });
@@ -62,6 +77,7 @@ function makeServer(
     returned: (answer: Returned) => {
       feedback.returned(answer);
       if (answer.items.length > 0) {
+        notices.over();
         status.setContext("tenon.completed", true);
       }
     },
@@ -69,14 +85,14 @@ function makeServer(
       status.download = part;
     },
   };
-  const notices = new Notices();
   const server = new Server(
-    () => installation.command(),
+    installation,
     middleware(passing),
     log,
     context.globalStorageUri.fsPath,
     {
       starting: () => {
+        status.download = undefined; // one that was on its way ended with the server
         status.enter({ kind: "starting" });
       },
       failed: (reason) => {
@@ -89,14 +105,12 @@ function makeServer(
     },
   );
   const feedback = new Feedback(server);
-  return { server, feedback };
+  return { installation, server, feedback };
 }
 
 /** One notification when answers cease, however many keystrokes find that out. */
 function tellOfErrors(status: Status, notices: Notices, server: Server, log: vscode.LogOutputChannel): void {
-  if (status.state === "ready") {
-    notices.over();
-  }
+  notices.follow(status.state === "ready", performance.now());
   if (status.state !== "error" || !notices.first(status.message)) {
     return;
   }

@@ -28,7 +28,7 @@ export class SetupFailure extends Error {
 // full disk ends a compilation, too.
 const SIGNS: readonly (readonly [FailureKind, RegExp])[] = [
   ["noSpace", /No space left on device|ENOSPC|Errno 28|not enough space on the disk/i],
-  ["noVenv", /ensurepip is not available|No module named '?(venv|ensurepip)|apt install python3[\d.]*-venv/i],
+  ["noVenv", /ensurepip is not\s+available|No module named '?(venv|ensurepip)|apt install python3[\d.]*-venv/i],
   [
     "noCompiler",
     /CMAKE_C(XX)?_COMPILER|Failed building wheel for llama.cpp.python|Failed to build .*llama.cpp.python|Microsoft Visual C\+\+ 14|CMake was unable to find a build program/i,
@@ -52,6 +52,17 @@ export function lastWord(lines: readonly string[]): string {
   return (error ?? spoken.at(-1) ?? "").slice(0, 300);
 }
 
+/** What a tool that failed wrote, as a failure: with its last word, or what it says to do. */
+export function failureOf(lines: readonly string[]): SetupFailure {
+  const kind = classify(lines);
+  return new SetupFailure(kind, kind === "noVenv" ? toInstall(lines) : lastWord(lines));
+}
+
+/** Debian's Python says which package its venv is in: one for each release of Python. */
+function toInstall(lines: readonly string[]): string {
+  return /apt install python3[\d.]*-venv/.exec(lines.join("\n"))?.[0] ?? "";
+}
+
 /** What failed and what to do about it, in a sentence or two. */
 export function sentence(failure: SetupFailure): string {
   switch (failure.kind) {
@@ -60,9 +71,12 @@ export function sentence(failure: SetupFailure): string {
     case "pythonTooOld":
       return l10n.t("Tenon needs Python 3.11 or newer; what was found is older ({0}). Install one, or choose where it is.", failure.detail);
     case "noVenv":
-      return l10n.t("This Python cannot make virtual environments. On Debian and Ubuntu: sudo apt install python3-venv.");
+      return l10n.t(
+        "This Python cannot make virtual environments. On Debian and Ubuntu: `sudo {0}`.",
+        failure.detail === "" ? "apt install python3-venv" : failure.detail,
+      );
     case "noCompiler":
-      return l10n.t("llama-cpp-python could not be compiled: a C++ compiler is missing. Install one, or set PIP_EXTRA_INDEX_URL to an index of prebuilt wheels.");
+      return l10n.t("llama-cpp-python could not be compiled; most often a C++ compiler is missing. Install one, or set PIP_EXTRA_INDEX_URL to an index of prebuilt wheels.");
     case "noNetwork":
       return l10n.t("The package index cannot be reached, or lacks a package for this Python. Check the network, the proxy, and pip's settings.");
     case "noSpace":
@@ -86,10 +100,11 @@ export function remedies(kind: FailureKind): readonly Remedy[] {
       return ["retry", "explain"];
     case "noWheel":
       return [];
-    case "noVenv":
-    case "noNetwork":
     case "noSpace":
-    case "other":
       return ["retry"];
+    case "noVenv":
+    case "noNetwork": // packages may be missing for this Python alone
+    case "other":
+      return ["retry", "choosePython"];
   }
 }

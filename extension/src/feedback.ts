@@ -3,7 +3,7 @@
 import * as vscode from "vscode";
 import { Acceptance } from "./acceptance";
 import type { Connection, Returned } from "./connection";
-import { EVENT } from "./protocol";
+import { COMPLETION_ACCEPTED, EVENT } from "./protocol";
 
 export class Feedback implements vscode.Disposable {
   readonly #acceptance: Acceptance;
@@ -44,7 +44,7 @@ export class Feedback implements vscode.Disposable {
       return;
     }
     const [item] = items;
-    const id: unknown = item?.command?.arguments?.[0];
+    const id: unknown = item?.command?.command === COMPLETION_ACCEPTED ? item.command.arguments?.[0] : undefined;
     const isOurs = item !== undefined && typeof id === "string" && typeof item.insertText === "string";
     const suggestion =
       isOurs && typeof item.insertText === "string"

@@ -18,15 +18,18 @@ export interface MenuCircumstances {
   readonly language: string | undefined;
   readonly languageOff: boolean;
   readonly trusted: boolean;
+  /** Whether a folder is open, whose settings can be changed. */
+  readonly workspace: boolean;
 }
 
 export function menu(phase: Phase, circumstances: MenuCircumstances): MenuItem[] {
-  const { enabled, language, languageOff, trusted } = circumstances;
+  const { enabled, language, languageOff, trusted, workspace } = circumstances;
   const running = phase.kind === "running";
   const items: (MenuItem | false)[] = [
     phase.kind === "failed" && item("debug-restart", l10n.t("Try Again"), "tenon.restartServer"),
     ...(running ? training(phase, trusted) : []),
     running && item("layers", l10n.t("Switch Adapter…"), "tenon.switchAdapter"),
+    running && item("discard", l10n.t("Roll Back Adapter"), "tenon.rollBack"),
     running && item("chip", l10n.t("Choose Model…"), "tenon.pickModel"),
     running && item("question", l10n.t("Why This Suggestion?"), "tenon.explain"),
     running && item("graph", l10n.t("Show Report"), "tenon.showReport"),
@@ -35,6 +38,12 @@ export function menu(phase: Phase, circumstances: MenuCircumstances): MenuItem[]
       enabled ? l10n.t("Turn Completions Off") : l10n.t("Turn Completions On"),
       "tenon.toggle",
     ),
+    workspace &&
+      item(
+        enabled ? "circle-slash" : "check",
+        enabled ? l10n.t("Turn Completions Off in This Workspace") : l10n.t("Turn Completions On in This Workspace"),
+        "tenon.toggleWorkspace",
+      ),
     language !== undefined &&
       item(
         languageOff ? "check" : "circle-slash",

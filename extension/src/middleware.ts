@@ -23,13 +23,13 @@ export function middleware(passing: Passing): Middleware {
       }
       return answer;
     },
-    handleWorkDoneProgress: (_token, params, next) => {
-      if (params.kind === "end") {
-        passing.progress(undefined);
-      } else if (params.percentage !== undefined) {
-        passing.progress(params.percentage / 100);
+    handleWorkDoneProgress: (token, params, next) => {
+      const percentage = params.kind === "end" ? undefined : params.percentage;
+      // A report may say nothing new; what begins has not come far, whatever came before it.
+      if (percentage !== undefined || params.kind !== "report") {
+        passing.progress(percentage === undefined ? undefined : percentage / 100);
       }
-      next(_token, params);
+      next(token, params);
     },
     workspace: {
       // Asked for `tenon`: without what is the extension's own, and as trust allows.

@@ -11,16 +11,21 @@ export interface ModelItem {
   readonly name: string;
 }
 
-/** The one that serves first, then those that are installed; otherwise in the server's order. */
-export function modelItems(models: readonly ModelLine[]): ModelItem[] {
-  const rank = (model: ModelLine): number => (model.chosen ? 0 : model.installed ? 1 : 2);
-  return models.toSorted((one, other) => rank(one) - rank(other)).map(modelItem);
+/**
+ * The one that serves first, then what was chosen and does not serve, then those that are installed;
+ * otherwise in the server's order. `serving` is its name, empty if none does.
+ */
+export function modelItems(models: readonly ModelLine[], serving: string): ModelItem[] {
+  const rank = (model: ModelLine): number =>
+    model.name === serving ? 0 : model.chosen ? 1 : model.installed ? 2 : 3;
+  return models.toSorted((one, other) => rank(one) - rank(other)).map((model) => modelItem(model, serving));
 }
 
-function modelItem(model: ModelLine): ModelItem {
-  const icon = model.chosen ? "check" : model.installed ? "device-desktop" : "cloud-download";
+function modelItem(model: ModelLine, serving: string): ModelItem {
+  const serves = model.name === serving;
+  const icon = serves ? "check" : model.installed ? "device-desktop" : "cloud-download";
   const parts = [
-    model.chosen ? l10n.t("serves now") : model.installed ? l10n.t("installed") : l10n.t("to be downloaded"),
+    serves ? l10n.t("serves now") : model.installed ? l10n.t("installed") : l10n.t("to be downloaded"),
     model.size > 0 ? size(model.size) : "",
     model.licence,
   ];

@@ -21,6 +21,8 @@ export interface RunOptions {
 export type Run = (command: string, args: readonly string[], options?: RunOptions) => Promise<Ended>;
 
 const KEPT_LINES = 400;
+/** What a process gets to end by itself after it was told to; a window that closes waits for it. */
+const GRACE_MS = 2_000;
 
 /**
  * Rejects with the system's error if the command cannot be started (`code` ENOENT: there is none),
@@ -51,16 +53,24 @@ export const run: Run = (command, args, options = {}) =>
     };
     createInterface({ input: child.stdout }).on("line", note);
     createInterface({ input: child.stderr }).on("line", note);
+    let insisting: NodeJS.Timeout | undefined;
     const abort = (): void => {
-      endTree(child);
+      endTree(child, "SIGTERM");
+      insisting = setTimeout(() => {
+        endTree(child, "SIGKILL");
+      }, GRACE_MS);
+    };
+    const over = (): void => {
+      clearTimeout(insisting);
+      signal?.removeEventListener("abort", abort);
     };
     signal?.addEventListener("abort", abort, { once: true });
     child.once("error", (error) => {
-      signal?.removeEventListener("abort", abort);
+      over();
       reject(error);
     });
     child.once("close", (status) => {
-      signal?.removeEventListener("abort", abort);
+      over();
       if (signal?.aborted === true) {
         reject(reasonOf(signal));
       } else {
@@ -70,7 +80,7 @@ export const run: Run = (command, args, options = {}) =>
   });
 
 /** End a process and all that it started. */
-function endTree(child: ChildProcess): void {
+function endTree(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): void {
   if (child.pid === undefined) {
     return;
   }
@@ -79,7 +89,7 @@ function endTree(child: ChildProcess): void {
     return;
   }
   try {
-    process.kill(-child.pid, "SIGTERM");
+    process.kill(-child.pid, signal);
   } catch {
     // It has just ended by itself.
   }

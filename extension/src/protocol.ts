@@ -42,11 +42,11 @@ export const PAUSE_TRAINING = "tenon.pauseTraining";
 export const RESUME_TRAINING = "tenon.resumeTraining";
 /** () -> boolean: install what training needs, after saying how large it is. */
 export const SETUP_TRAINING = "tenon.setupTraining";
-/** (id, uri): have an adapter serve; `""` is none, the base alone. */
+/** (id, uri): have an adapter serve, and go on whatever is promoted; `""` is none, `"auto"` the gate's choice. */
 export const ACTIVATE_ADAPTER = "tenon.activateAdapter";
 /** (uri) -> id: back to the adapter that served before. */
 export const ROLLBACK_ADAPTER = "tenon.rollbackAdapter";
-/** (name): fetch a model if need be, and serve it. */
+/** (name, noted): fetch a model if need be, and serve it; `noted`: the editor then writes it into `tenon.model`. */
 export const CHOOSE_MODEL = "tenon.chooseModel";
 
 /** The editor's capability, in LSP's `experimental`: it shows Status.trainer itself. */
@@ -118,7 +118,8 @@ export interface TrainerReport {
 
 /**
  * What a user may want to know about the server. `message` says in a sentence what the state means
- * and what to do about it; `adapter` null: the base alone serves; `recent`: newest last.
+ * and what to do about it; `adapter` null: the base alone serves; `recent`: newest last; `trainer` is
+ * that of the repository that was asked about last, or the one that has a run under way.
  */
 export interface Status {
   readonly state: State;
@@ -141,7 +142,7 @@ export interface Where {
 /**
  * One adapter, as a list shows it. `created` is ISO 8601 in UTC, `commit` git's; `gain` and `lower`
  * are the gate's figures in nats per token; `size` in bytes; `usable`: its model serves now and the
- * gate let it pass.
+ * gate let it pass; `lost`: a gate did not, here or where it, or a part of it, was made.
  */
 export interface AdapterLine {
   readonly id: string;
@@ -159,6 +160,7 @@ export interface AdapterLine {
   readonly active: boolean;
   readonly pinned: boolean;
   readonly usable: boolean;
+  readonly lost: boolean;
   readonly tags: readonly string[];
 }
 

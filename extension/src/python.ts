@@ -16,10 +16,11 @@ export interface Python extends Candidate {
   readonly executable: string;
 }
 
-/** What was found; `tooOld` are those that could be started and do not suffice. */
+/** What was found; `tooOld` are those that could be started and do not suffice, `untried` come after it. */
 export interface Search {
   readonly python: Python | undefined;
   readonly tooOld: readonly Python[];
+  readonly untried: readonly Candidate[];
 }
 
 const QUESTION = "import sys; print('tenon', '%d.%d.%d' % sys.version_info[:3], sys.executable)";
@@ -61,7 +62,7 @@ export async function findPython(
   options: { cwd: string; signal?: AbortSignal },
 ): Promise<Search> {
   const tooOld: Python[] = [];
-  for (const candidate of tried) {
+  for (const [index, candidate] of tried.entries()) {
     options.signal?.throwIfAborted();
     let answer;
     try {
@@ -76,11 +77,11 @@ export async function findPython(
     }
     const python = { ...candidate, ...answer };
     if (isNewEnough(python.version)) {
-      return { python, tooOld };
+      return { python, tooOld, untried: tried.slice(index + 1) };
     }
     if (!tooOld.some((other) => other.executable === python.executable)) {
       tooOld.push(python);
     }
   }
-  return { python: undefined, tooOld };
+  return { python: undefined, tooOld, untried: [] };
 }

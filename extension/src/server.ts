@@ -1,7 +1,6 @@
 /** The language server's life: started, watched, restarted one at a time; how to reach it. */
 
 import { mkdir } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import * as l10n from "@vscode/l10n";
 import * as vscode from "vscode";
 import {
@@ -18,14 +17,13 @@ import {
 } from "vscode-languageclient/node";
 import type { Connection } from "./connection";
 import { Crashes } from "./crashes";
+import { LastWords } from "./lastWords";
 import { Latest } from "./latest";
 import { SHOWS_TRAINER, STATUS_DID_CHANGE, type Status } from "./protocol";
 import { wireSettings } from "./settings";
-import type { ServerCommand } from "./setup";
+import type { Installation, ServerCommand } from "./setup";
 
 const STOP_MS = 3000;
-/** Lines of standard error that are kept. */
-const LAST_WORDS = 40;
 /** What comes through a pipe after its process ended is waited for; and nobody restarts in a frenzy. */
 const AFTER_DEATH_MS = 500;
 const SELECTOR = ["file", "untitled", "vscode-notebook-cell"].map((scheme) => ({ scheme }));
@@ -37,27 +35,42 @@ export interface Listener {
   readonly status: (status: Status) => void;
 }
 
-/** One server at most; `command` says how to start it, and may set it up first. */
+/** How a server is started. */
+type Start = ServerCommand & { readonly kind: "command" };
+
+/** One server at most; the installation says how to start it, and may set it up first. */
 export class Server implements Connection, vscode.Disposable {
   #client: LanguageClient | undefined;
+  /** Counts the starts and the wishes for one: what belongs to an earlier one has nothing to say any more. */
+  #generation = 0;
+  #stopped = false;
   readonly #crashes = new Crashes();
   readonly #restarting = new Latest(() => this.#startAnew());
 
   constructor(
-    private readonly command: () => Promise<ServerCommand>,
+    private readonly installation: Pick<Installation, "command" | "abandon">,
     private readonly middleware: Middleware,
     private readonly log: vscode.LogOutputChannel,
     private readonly workingFolder: string,
     private readonly listener: Listener,
   ) {}
 
-  /** Start, or end what runs and start again; never rejects. */
+  /** Start, or end what runs, be it a set-up, and start again; never rejects. */
   restart(): Promise<void> {
+    this.#generation += 1;
     this.#crashes.forget();
+    this.installation.abandon();
     return this.#restarting.request();
   }
 
+  /** End what runs, for good. */
   async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#generation += 1;
+    await this.#stopClient();
+  }
+
+  async #stopClient(): Promise<void> {
     const client = this.#client;
     this.#client = undefined;
     try {
@@ -71,10 +84,15 @@ export class Server implements Connection, vscode.Disposable {
     void this.stop();
   }
 
-  /** Send the settings as they are now; without a server nothing happens. */
+  /** Send the settings as they are now; without a server nothing happens. Never rejects. */
   async settingsChanged(): Promise<void> {
-    if (this.#client?.isRunning() === true) {
+    if (this.#client?.isRunning() !== true) {
+      return;
+    }
+    try {
       await this.#client.sendNotification(DidChangeConfigurationNotification.type, { settings: { tenon: settings() } });
+    } catch (error) {
+      this.log.debug(`the server is gone, and its successor gets the settings: ${String(error)}`);
     }
   }
 
@@ -99,21 +117,34 @@ export class Server implements Connection, vscode.Disposable {
   }
 
   async #startAnew(): Promise<void> {
-    await this.stop();
-    this.listener.starting();
-    const command = await this.command();
-    if (command.kind === "failed") {
-      this.listener.failed(command.reason);
-      return;
+    const generation = (this.#generation += 1);
+    try {
+      await this.#stopClient();
+      if (this.#stopped) {
+        return;
+      }
+      this.listener.starting();
+      await mkdir(this.workingFolder, { recursive: true });
+      const command = await this.installation.command();
+      if (generation !== this.#generation) {
+        return; // a set-up may have taken minutes
+      }
+      if (command.kind === "failed") {
+        this.listener.failed(command.reason);
+        return;
+      }
+      this.log.info(`starting ${command.command} serve --stdio`);
+      await this.#run(command, generation);
+    } catch (error) {
+      if (generation === this.#generation) {
+        this.#end(l10n.t("Tenon's server could not be started: {0}", String(error)));
+      }
     }
-    await mkdir(this.workingFolder, { recursive: true });
-    this.log.info(`starting ${command.command} serve --stdio`);
-    await this.#run(command.command);
   }
 
-  async #run(command: string): Promise<void> {
+  async #run(start: Start, generation: number): Promise<void> {
     const lastWords = new LastWords();
-    const client = new QuietClient("tenon", "Tenon", this.#howToStart(command), {
+    const client = new QuietClient("tenon", "Tenon", this.#howToStart(start), {
       documentSelector: SELECTOR,
       outputChannel: this.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
@@ -130,7 +161,7 @@ export class Server implements Connection, vscode.Disposable {
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
         closed: () => {
-          void this.#died(client, lastWords);
+          void this.#died(client, lastWords, generation);
           return { action: CloseAction.DoNotRestart, handled: true, message: "the server has ended" };
         },
       },
@@ -146,17 +177,18 @@ export class Server implements Connection, vscode.Disposable {
       await client.start();
     } catch (error) {
       this.log.debug(`the server did not start: ${String(error)}`);
-      await this.#died(client, lastWords, error);
+      await this.#died(client, lastWords, generation, error);
     }
   }
 
-  #howToStart(command: string): ServerOptions {
+  #howToStart({ command, env }: Start): ServerOptions {
     // Not in the workspace: whatever lies there must not be taken for a part of the server.
-    return { command, args: ["serve"], transport: TransportKind.stdio, options: { cwd: this.workingFolder } };
+    const options = { cwd: this.workingFolder, env };
+    return { command, args: ["serve"], transport: TransportKind.stdio, options };
   }
 
   /** A server ended by itself, or did not come up: start another, unless that goes on and on. */
-  async #died(client: LanguageClient, lastWords: LastWords, error?: unknown): Promise<void> {
+  async #died(client: LanguageClient, lastWords: LastWords, generation: number, error?: unknown): Promise<void> {
     if (this.#client !== client) {
       return; // it was told to end, or this has been heard already
     }
@@ -166,6 +198,9 @@ export class Server implements Connection, vscode.Disposable {
     lastWords.all.forEach((line) => {
       this.log.error(`[server] ${line}`);
     });
+    if (generation !== this.#generation) {
+      return; // somebody asked for another one meanwhile
+    }
     const why = lastWords.last ?? (error instanceof Error ? error.message : "");
     if (isNoProgram(error)) {
       this.#end(l10n.t("Tenon's server could not be started: {0}", why));
@@ -195,21 +230,6 @@ export class Server implements Connection, vscode.Disposable {
 class QuietClient extends LanguageClient {
   override error(message: string, data?: unknown): void {
     super.error(message, data, false);
-  }
-}
-
-/** The last lines of a server's standard error, in case that it dies. */
-class LastWords {
-  all: readonly string[] = [];
-
-  listen(stream: NodeJS.ReadableStream): void {
-    createInterface({ input: stream }).on("line", (line) => {
-      this.all = [...this.all, line].slice(-LAST_WORDS);
-    });
-  }
-
-  get last(): string | undefined {
-    return this.all.findLast((line) => line.trim() !== "");
   }
 }
 

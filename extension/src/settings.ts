@@ -55,6 +55,29 @@ export function toggledLanguages(disabled: readonly string[], language: string):
     : [...disabled, language].sort();
 }
 
+/** What VS Code's `inspect` tells of a setting, as far as it matters here. */
+export interface Levels<T> {
+  readonly defaultValue?: T;
+  readonly globalValue?: T;
+  readonly workspaceValue?: T;
+}
+
+export type Level = "global" | "workspace";
+
+/** Where a change of a setting has an effect: a value of the workspace's overrules the user's. */
+export function levelOf(levels: Levels<unknown> | undefined): Level {
+  return levels?.workspaceValue === undefined ? "global" : "workspace";
+}
+
+/**
+ * What is to be written there, so that `value` holds. Undefined takes the workspace's own value away,
+ * where the user's says the same: it would stand in the way of the user's next change.
+ */
+export function written<T>(value: T, level: Level, levels: Levels<T> | undefined): T | undefined {
+  const elsewhere = levels?.globalValue ?? levels?.defaultValue;
+  return level === "workspace" && value === elsewhere ? undefined : value;
+}
+
 /** A list of strings out of a setting that a user may have written anything into. */
 export function stringsOf(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((entry) => typeof entry === "string") : [];

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import * as l10n from "@vscode/l10n";
 import * as vscode from "vscode";
-import { bundledWheel, Environment, type Step } from "./environment";
+import { bundledWheel, Environment, quiet, type Step } from "./environment";
 import { remedies, sentence, SetupFailure, type Remedy } from "./failures";
 import { alone } from "./lock";
 import { pipProgress } from "./pipProgress";
@@ -15,14 +15,17 @@ import { resolve, type Wheel } from "./resolution";
 const CHOSEN_PYTHON = "python";
 const PYTHON_PAGE = "https://www.python.org/downloads/";
 
-/** How the server is started, or why it cannot be. */
+/** How the server is started, with which variables, or why it cannot be. */
 export type ServerCommand =
-  | { readonly kind: "command"; readonly command: string }
+  | { readonly kind: "command"; readonly command: string; readonly env: NodeJS.ProcessEnv }
   | { readonly kind: "failed"; readonly reason: string };
 
 /** The server's installation; `told` hears what a set-up is doing, in words. */
-export class Installation {
+export class Installation implements vscode.Disposable {
   readonly #environment: Environment;
+  #ending = new AbortController();
+  #underWay: Promise<unknown> = Promise.resolve();
+  #anew = false;
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -32,8 +35,24 @@ export class Installation {
     this.#environment = new Environment(path.join(context.globalStorageUri.fsPath, "server"));
   }
 
-  /** The command that starts the server; sets it up first if need be. Never rejects. */
+  /** End a set-up that is under way: what it has made by then is made again the next time. */
+  abandon(): void {
+    this.#ending.abort(new vscode.CancellationError());
+  }
+
+  dispose(): void {
+    this.abandon();
+  }
+
+  /** The same, once its processes have ended and another window may begin. */
+  async stop(): Promise<void> {
+    this.abandon();
+    await this.#underWay;
+  }
+
+  /** The command that starts the server; sets it up first if need be. One at a time. */
   async command(): Promise<ServerCommand> {
+    const ending = (this.#ending = new AbortController());
     const wheel = await bundledWheel(path.join(this.context.extensionPath, "wheel"));
     const found = await resolve({
       serverPath: vscode.workspace.getConfiguration("tenon").get<string>("server.path", ""),
@@ -44,14 +63,20 @@ export class Installation {
     });
     switch (found.kind) {
       case "path":
-        return { kind: "command", command: found.command };
+        // Its surroundings are the user's, too.
+        return { kind: "command", command: found.command, env: process.env };
       case "environment":
-        return { kind: "command", command: this.#environment.tenon };
+        return this.#own();
       case "notFound":
         return this.#notFound(found.path);
       case "setUp":
-        return this.#setUp(wheel, found.upgrade);
+        return this.#setUp(wheel, found.upgrade, ending);
     }
+  }
+
+  /** The `tenon` that was set up; led astray by nothing, as its set-up was not. */
+  #own(): ServerCommand {
+    return { kind: "command", command: this.#environment.tenon, env: quiet(process.env) };
   }
 
   #notFound(file: string): ServerCommand {
@@ -65,13 +90,16 @@ export class Installation {
     return { kind: "failed", reason };
   }
 
-  async #setUp(wheel: Wheel | undefined, upgrade: boolean): Promise<ServerCommand> {
+  async #setUp(wheel: Wheel | undefined, upgrade: boolean, ending: AbortController): Promise<ServerCommand> {
     try {
       if (wheel === undefined) {
         throw new SetupFailure("noWheel");
       }
-      await this.#withProgress(wheel, upgrade);
-      return { kind: "command", command: this.#environment.tenon };
+      const working = Promise.resolve(this.#withProgress(wheel, upgrade, ending));
+      this.#underWay = working.catch(() => undefined); // whoever waits for its end hears of no failure
+      await working;
+      this.#anew = false;
+      return this.#own();
     } catch (error) {
       if (error instanceof vscode.CancellationError) {
         this.log.info("the set-up was cancelled");
@@ -81,7 +109,7 @@ export class Installation {
     }
   }
 
-  #withProgress(wheel: Wheel, upgrade: boolean): Thenable<void> {
+  #withProgress(wheel: Wheel, upgrade: boolean, ending: AbortController): Thenable<void> {
     const title = upgrade ? l10n.t("Tenon: upgrading the server") : l10n.t("Tenon: setting up");
     const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
     return vscode.window.withProgress(options, async (progress, token) => {
@@ -89,7 +117,6 @@ export class Installation {
         progress.report({ message });
         this.told(message);
       };
-      const ending = new AbortController();
       token.onCancellationRequested(() => {
         ending.abort(new vscode.CancellationError());
       });
@@ -114,7 +141,8 @@ export class Installation {
         const step = (name: Step): void => {
           tell(stepWords(name));
         };
-        const made = await this.#environment.install(wheel, tried, run, { signal, line, step });
+        const listener = { signal, line, step };
+        const made = await this.#environment.install(wheel, tried, run, listener, { anew: this.#anew });
         this.log.info(`set up: ${made.version} in ${this.#environment.root}`);
       });
     });
@@ -151,6 +179,7 @@ export class Installation {
         const [file] = (await vscode.window.showOpenDialog({ title: l10n.t("Python 3.11 or newer") })) ?? [];
         if (file !== undefined) {
           await this.context.globalState.update(CHOSEN_PYTHON, file.fsPath);
+          this.#anew = true; // what is there was made with the one that did not do
           await vscode.commands.executeCommand("tenon.restartServer");
         }
       }

@@ -64,7 +64,7 @@ function running(status: Status, circumstances: Circumstances): StatusView {
     case "error":
       return failure(status.message);
     case "disabled":
-      return view("circle-slash", l10n.t("off"), status.message);
+      return training(status) ?? view("circle-slash", l10n.t("off"), status.message);
     case "stopped":
       return training(status) ?? view("circle-outline", l10n.t("resting"), status.message);
     case "ready":
@@ -130,7 +130,8 @@ function withRest(name: string, report: TrainerReport): string {
 
 function trainingDetail(report: TrainerReport, status: Status): string {
   const why = pausedBecause(report);
-  return [report.message, why, servingText(status)].filter((part) => part !== "").join("\n\n");
+  const serving = status.state === "disabled" ? status.message : servingText(status);
+  return [report.message, why, serving].filter((part) => part !== "").join("\n\n");
 }
 
 /** Why training stands still, unless it does not or the user wanted it so. */

@@ -50,7 +50,7 @@ function sections(why: Explanation): string {
   const parts = [`<h1>${text(why.sentence)}</h1>`, definitions(facts.filter(([, value]) => value !== ""))];
   parts.push(section(l10n.t("Milliseconds"), stages(why.timings)));
   parts.push(section(l10n.t("Filters"), list(why.filters)));
-  parts.push(section(l10n.t("Other files"), list(why.snippets)));
+  parts.push(section(l10n.t("Other places"), list(why.snippets)));
   parts.push(section(l10n.t("What the model wrote"), block(why.raw)));
   parts.push(section(l10n.t("What is shown of it"), block(why.text)));
   parts.push(section(l10n.t("The prompt as it was sent"), prompt(why.segments)));
@@ -68,8 +68,23 @@ function definitions(facts: readonly [string, string][]): string {
 function stages(timings: Readonly<Record<string, number>>): string {
   const rows = Object.entries(timings)
     .filter(([name]) => name.endsWith("_ms") && !name.includes("_per_"))
-    .map(([name, value]) => `<tr><td>${text(name.slice(0, -3))}</td><td>${value.toFixed(1)}</td></tr>`);
+    .map(([name, value]) => `<tr><td>${text(stageWords(name.slice(0, -3)))}</td><td>${value.toFixed(1)}</td></tr>`);
   return rows.length === 0 ? "" : `<table>${rows.join("")}</table>`;
+}
+
+/** What a stage is called where people read it; one that only a newer server has keeps its name. */
+function stageWords(name: string): string {
+  const words: Readonly<Record<string, string>> = {
+    snippets: l10n.t("looking for similar places"),
+    window: l10n.t("laying out the prompt"),
+    engine: l10n.t("the engine, from the request to its last word"),
+    first: l10n.t("until its first word"),
+    queue: l10n.t("waiting for its turn"),
+    prompt: l10n.t("reading the prompt"),
+    predicted: l10n.t("writing"),
+    total: l10n.t("the whole answer"),
+  };
+  return words[name] ?? name;
 }
 
 function list(entries: readonly string[]): string {
@@ -87,7 +102,7 @@ function prompt(segments: readonly Segment[]): string {
   const names: Record<Segment["kind"], string> = {
     token: l10n.t("control token"),
     path: l10n.t("path"),
-    snippet: l10n.t("other file"),
+    snippet: l10n.t("other place"),
     prefix: l10n.t("before the cursor"),
     suffix: l10n.t("after the cursor"),
   };

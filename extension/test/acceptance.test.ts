@@ -133,6 +133,25 @@ describe("typed along", () => {
     edit("()", at(3, 6), at(3, 8));
     expect(told).toEqual(["a shown"]);
   });
+
+  test.each([
+    ["()", "(a, b)", "a, b)"],
+    ["[]", "[0] += 1", "0] += 1"],
+    ['""', '"name": 1', 'name": 1'],
+  ])("a pair that closes itself is the key that opens it: %s along %s", (pair, text, rest) => {
+    returned({ text });
+    wait(600);
+    edit(pair, at(3, 4), at(3, 5));
+    edit(rest, at(3, 5), at(3, 5 + rest.length));
+    expect(told).toEqual(["a shown"]);
+  });
+
+  test("a pair that the suggestion does not open is something else", () => {
+    returned({ text: "[0]" });
+    wait(600);
+    edit("()", at(3, 4), at(3, 5));
+    expect(told).toEqual(["a shown", "a dismissed"]);
+  });
 });
 
 describe("dismissed", () => {

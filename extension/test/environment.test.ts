@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bundledWheel, Environment, type Listener, type Step } from "../src/environment";
+import { bundledWheel, Environment, quiet, type Listener, type Step } from "../src/environment";
 import { run, type Run } from "../src/processes";
 import { candidates } from "../src/python";
 import { resolve, type Wheel } from "../src/resolution";
@@ -124,6 +124,21 @@ describe("one environment after another state", () => {
     expect(await says(environment)).toBe("three");
   });
 
+  test("another Python that can make one is taken, and on demand in place of one that works", async () => {
+    const lame: Run = (command, args, options) =>
+      args.includes("venv") && command === "/lame"
+        ? Promise.resolve({ status: 1, lines: ["/lame: No module named venv"] })
+        : command === "lame"
+          ? Promise.resolve({ status: 0, lines: ["tenon 3.12.0 /lame"] })
+          : run(command, args, options);
+    const told = listener();
+    const tried = [{ command: "lame", args: [] }, ...TRIED];
+    await environment.install(await wheel("0.3.0", "anew"), tried, lame, told, { anew: true });
+    expect(told.steps).toEqual(["python", "environment", "python", "environment", "packages", "check"]);
+    expect(await says(environment)).toBe("anew");
+    await expect(fs.access(path.join(environment.root, "kept"))).rejects.toThrow();
+  });
+
   test("one whose Python is gone is made anew", async () => {
     await fs.rm(environment.python, { force: true });
     const told = listener();
@@ -157,6 +172,22 @@ describe("what fails says what to do", () => {
     });
   });
 
+  test("a Python that cannot make environments, after the others were tried", async () => {
+    const asked: string[] = [];
+    const unable: Run = (command, args) => {
+      if (args.includes("venv")) {
+        asked.push(command);
+        return Promise.resolve({ status: 1, lines: [`    apt install python3.1${asked.length}-venv`] });
+      }
+      return args.includes("pip") ? Promise.reject(new Error("none yet")) : Promise.resolve({ status: 0, lines: [`tenon 3.12.0 ${command}`] });
+    };
+    await expect(fresh().install(await wheel("1.0", "x"), TRIED, unable, listener())).rejects.toMatchObject({
+      kind: "noVenv",
+      detail: "apt install python3.11-venv",
+    });
+    expect(asked).toEqual(TRIED.map(({ command }) => command));
+  });
+
   test("a wheel that pip refuses", async () => {
     const file = path.join(folder, "broken-1.0-py3-none-any.whl");
     await fs.writeFile(file, "no zip");
@@ -184,4 +215,11 @@ describe("what fails says what to do", () => {
   test("a build of the extension without a wheel", async () => {
     expect(await bundledWheel(folder)).toBeUndefined();
   });
+});
+
+test("nothing leads what runs in the environment out of it", () => {
+  const cleaned = quiet({ PATH: "/bin", PYTHONPATH: "/elsewhere", PYTHONHOME: "/odd", PIP_INDEX_URL: "https://mirror" });
+  expect(cleaned).toMatchObject({ PATH: "/bin", PIP_INDEX_URL: "https://mirror" });
+  expect(Object.keys(cleaned)).not.toContain("PYTHONPATH");
+  expect(Object.keys(cleaned)).not.toContain("PYTHONHOME");
 });

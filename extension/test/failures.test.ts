@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { classify, lastWord, remedies, sentence, SetupFailure, type FailureKind } from "../src/failures";
+import { classify, failureOf, lastWord, remedies, sentence, SetupFailure, type FailureKind } from "../src/failures";
 
 const SPOKEN: readonly (readonly [FailureKind, string])[] = [
   ["noVenv", "The virtual environment was not created successfully because ensurepip is not available.  On Debian/Ubuntu\nsystems, you need to install the python3-venv package using the following command.\n    apt install python3.11-venv"],
@@ -31,5 +31,27 @@ test("a missing compiler leads to prebuilt wheels, an old Python to another one"
   expect(remedies("noCompiler")).toContain("explain");
   expect(sentence(new SetupFailure("pythonTooOld", "3.9.2, /usr/bin/python3"))).toContain("older (3.9.2, /usr/bin/python3)");
   expect(remedies("pythonMissing")).toContain("choosePython");
-  expect(sentence(new SetupFailure("noVenv"))).toContain("python3-venv");
+  expect(sentence(new SetupFailure("noVenv"))).toContain("`sudo apt install python3-venv`");
+});
+
+test("a Python without venv is quoted for the package that it is in", () => {
+  const failure = failureOf([
+    "The virtual environment was not created successfully because ensurepip is not",
+    "available.  On Debian/Ubuntu systems, you need to install the python3-venv",
+    "package using the following command.",
+    "",
+    "    apt install python3.12-venv",
+    "",
+    "You may need to use sudo with that command.",
+  ]);
+  expect(failure.kind).toBe("noVenv");
+  expect(sentence(failure)).toContain("`sudo apt install python3.12-venv`");
+  expect(failureOf(["/usr/bin/python3: No module named venv"]).detail).toBe("");
+});
+
+test("another Python is a way out wherever this one may be the reason", () => {
+  for (const kind of ["noVenv", "noNetwork", "other"] as const) {
+    expect(remedies(kind)).toEqual(["retry", "choosePython"]);
+  }
+  expect(sentence(new SetupFailure("noCompiler"))).toContain("most often a C++ compiler is missing");
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { adapterItems, adapterPrompt } from "../src/adapterItems";
+import { adapterItems, adapterPrompt, AUTOMATIC } from "../src/adapterItems";
 import { menu, type MenuCircumstances } from "../src/menu";
 import { modelItems } from "../src/modelItems";
 import type { AdapterList, ModelLine } from "../src/protocol";
@@ -14,7 +14,7 @@ function list(changes: Partial<AdapterList> = {}): AdapterList {
 
 describe("adapters", () => {
   test("a line has age, commit, and the gate's figures", () => {
-    const [first] = adapterItems(list(), NOW);
+    const [, first] = adapterItems(list(), NOW);
     expect(first).toMatchObject({
       label: "$(layers) 20261124-1200-abcd",
       description: "2 days ago · commit 01234567",
@@ -25,24 +25,52 @@ describe("adapters", () => {
 
   test("the one that serves is marked, and None is not", () => {
     const active = adapter({ active: true, pinned: true, tags: ["release"] });
-    const [first, none] = adapterItems(list({ active: active.id, adapters: [active] }), NOW);
+    const [, first, none] = adapterItems(list({ active: active.id, adapters: [active] }), NOW);
     expect(first?.label).toBe(`$(check) ${active.id}`);
     expect(first?.description).toBe("serves now · 2 days ago · commit 01234567 · pinned · release");
     expect(none).toMatchObject({ label: "$(circle-slash) None", description: "", id: "" });
   });
 
   test("None is last, and marked if the model alone serves", () => {
-    expect(adapterItems(list(), NOW).at(-1)).toMatchObject({ label: "$(check) None", description: "serves now", active: true });
+    expect(adapterItems(list(), NOW).at(-1)).toMatchObject({ label: "$(check) None", description: "serves now" });
+  });
+
+  test("the gate's choice comes first, and is what was chosen unless the user chose", () => {
+    const active = adapter({ active: true });
+    const [automatic, first, none] = adapterItems(list({ active: active.id, adapters: [active] }), NOW);
+    expect(automatic).toMatchObject({ label: "$(check) Automatic: the gate's last promotion serves", id: AUTOMATIC, chosen: true });
+    // It serves, and may still be chosen: to keep it whatever comes.
+    expect([first?.chosen, none?.chosen]).toEqual([false, false]);
+  });
+
+  test("what the user chose is said to be that, and to stay", () => {
+    const active = adapter({ active: true });
+    const manual = list({ active: active.id, adapters: [active], manual: true });
+    const [automatic, first, none] = adapterItems(manual, NOW);
+    expect(automatic).toMatchObject({ label: "$(sync) Automatic: the gate's last promotion serves", chosen: false });
+    expect(automatic?.detail).toContain("in place of what you chose");
+    expect(first).toMatchObject({ chosen: true, description: "serves now, by your choice · 2 days ago · commit 01234567" });
+    expect(none?.chosen).toBe(false);
+    expect(adapterPrompt(manual)).toBe(
+      "What serves is your choice: newer ones do not replace it. Which adapter shall complete in this repository?",
+    );
+    expect(adapterItems(list({ manual: true }), NOW).at(-1)?.chosen).toBe(true);
+  });
+
+  test("a choice that cannot be read may be made anew, whatever it was", () => {
+    expect(adapterItems(list({ trouble: "active.json is damaged." }), NOW).some(({ chosen }) => chosen)).toBe(false);
   });
 
   test("one that cannot serve says why", () => {
     const rejected = adapter({ verdict: "rejected", usable: false, gain: -0.01, lower: null, reason: "no gain" });
     const other = adapter({ usable: false, base: "qwen2.5-coder-1.5b", commit: null });
-    const [first, second] = adapterItems(list({ adapters: [rejected, other] }), NOW);
+    const imported = adapter({ verdict: "imported", usable: false, lost: true });
+    const [, first, second, third] = adapterItems(list({ adapters: [rejected, other, imported] }), NOW);
     expect(first?.description).toBe("2 days ago · commit 01234567 · rejected");
     expect(first?.detail).toBe("gain −0.010 nats/token on 200 spans · did not prove better: no gain · 12 MB");
     expect(second?.detail).toContain("made for qwen2.5-coder-1.5b, which does not serve now");
     expect(second?.description).toBe("2 days ago");
+    expect(third?.detail).toContain("did not prove better where it was made");
   });
 
   test("what stands above says whose they are and what is wrong", () => {
@@ -61,10 +89,13 @@ describe("models", () => {
     const items = modelItems([
       model({ name: "large", size: 1_600_000_000, note: "needs 3 GB" }),
       model({ name: "own", size: 50_000_000, installed: true, trainable: false, licence: "" }),
-      model({ name: "starter", size: 98_000_000, installed: true, chosen: true }),
-    ]);
+      model({ name: "chosen", installed: true, chosen: true }),
+      model({ name: "starter", size: 98_000_000, installed: true }),
+    ], "starter");
     expect(items.map(({ label, description, detail }) => [label, description, detail])).toEqual([
       ["$(check) starter", "serves now · 98 MB · Apache-2.0", "can learn your repositories"],
+      // Chosen for all editors, while the settings of this one name another.
+      ["$(device-desktop) chosen", "installed · Apache-2.0", "can learn your repositories"],
       ["$(device-desktop) own", "installed · 50 MB", "cannot be trained"],
       ["$(cloud-download) large", "to be downloaded · 1.6 GB · Apache-2.0", "can learn your repositories · needs 3 GB"],
     ]);
@@ -96,7 +127,7 @@ describe("the trainer", () => {
 });
 
 describe("the menu", () => {
-  const around: MenuCircumstances = { enabled: true, language: "python", languageOff: false, trusted: true };
+  const around: MenuCircumstances = { enabled: true, language: "python", languageOff: false, trusted: true, workspace: true };
   const commands = (...args: Parameters<typeof menu>): string[] => menu(...args).map((item) => item.command);
 
   test("of a server that did not start begins with another try, and offers nothing that needs it", () => {
@@ -113,6 +144,11 @@ describe("the menu", () => {
     expect(commands({ kind: "running", status: lacking }, around)[0]).toBe("tenon.trainSetUp");
   });
 
+  test("has a way back beside the way on", () => {
+    const items = commands({ kind: "running", status: status() }, around);
+    expect(items.indexOf("tenon.rollBack")).toBe(items.indexOf("tenon.switchAdapter") + 1);
+  });
+
   test("trains nothing that is not trusted", () => {
     const items = commands({ kind: "running", status: status() }, { ...around, trusted: false });
     expect(items).not.toContain("tenon.trainNow");
@@ -122,5 +158,7 @@ describe("the menu", () => {
     const labels = menu({ kind: "starting" }, { ...around, enabled: false, languageOff: true }).map((item) => item.label);
     expect(labels).toContain("Turn Completions On");
     expect(labels).toContain("Turn Completions On for python");
+    expect(labels).toContain("Turn Completions On in This Workspace");
+    expect(commands({ kind: "starting" }, { ...around, workspace: false })).not.toContain("tenon.toggleWorkspace");
   });
 });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Crashes } from "../src/crashes";
 import { Latest } from "../src/latest";
 import { Notices } from "../src/notices";
-import { stringsOf, toggledLanguages, wireSettings } from "../src/settings";
+import { levelOf, stringsOf, toggledLanguages, wireSettings, written } from "../src/settings";
 import { Thinking } from "../src/thinking";
 
 describe("restarts", () => {
@@ -55,6 +55,18 @@ test("a thing is said once, until it is over", () => {
   expect(notices.first("a")).toBe(true);
 });
 
+test("an engine that is well for moments only is complained of once", () => {
+  const notices = new Notices();
+  const complaints = [0, 10_000, 20_000, 200_000].map((now) => {
+    notices.follow(false, now);
+    const isFirst = notices.first("the engine ended");
+    notices.follow(true, now + 5_000);
+    return isFirst;
+  });
+  // The last time it had been well for three minutes.
+  expect(complaints).toEqual([true, false, false, true]);
+});
+
 describe("thinking", () => {
   beforeEach(() => {
     vi.useFakeTimers();
@@ -101,6 +113,21 @@ describe("settings", () => {
   test("a language is taken out or put in", () => {
     expect(toggledLanguages(["markdown"], "go")).toEqual(["go", "markdown"]);
     expect(toggledLanguages(["markdown", "go"], "go")).toEqual(["markdown"]);
+  });
+
+  test("a change goes where it has an effect", () => {
+    expect(levelOf(undefined)).toBe("global");
+    expect(levelOf({ defaultValue: true, globalValue: false })).toBe("global");
+    expect(levelOf({ defaultValue: true, workspaceValue: true })).toBe("workspace");
+  });
+
+  test("a workspace that wants what the user wants everywhere has no value of its own", () => {
+    const levels = { defaultValue: true, workspaceValue: false };
+    expect(written(true, "workspace", levels)).toBeUndefined();
+    expect(written(false, "workspace", levels)).toBe(false);
+    expect(written(false, "workspace", { ...levels, globalValue: false })).toBeUndefined();
+    expect(written(true, "workspace", { ...levels, globalValue: false })).toBe(true);
+    expect(written(true, "global", { defaultValue: true })).toBe(true);
   });
 
   test("whatever a user wrote into a list of strings", () => {

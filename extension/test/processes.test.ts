@@ -39,6 +39,18 @@ test.skipIf(process.platform === "win32")("what a child started ends with it", a
   }, 10_000);
 });
 
+test.skipIf(process.platform === "win32")("what does not want to end is ended all the same", async () => {
+  const ending = new AbortController();
+  const code = `process.on("SIGTERM", () => 0); console.log("ready"); setTimeout(() => 0, 60000)`;
+  const running = run(NODE, ["-e", code], {
+    signal: ending.signal,
+    onLine: () => {
+      ending.abort(new Error("cancelled"));
+    },
+  });
+  await expect(running).rejects.toThrow("cancelled");
+}, 20_000);
+
 describe("a set-up in two windows", () => {
   let folder: string;
   beforeAll(async () => {
@@ -71,6 +83,43 @@ describe("a set-up in two windows", () => {
     const child = await run(NODE, ["-e", "console.log(process.pid)"]);
     await fs.writeFile(file, child.lines[0] ?? "");
     expect(await alone(file, never, () => undefined, () => Promise.resolve(1))).toBe(1);
+  });
+
+  /** As fast as a test wants it: gone is who did not touch the file for a tenth of a second. */
+  const PACE = { look: 10, touch: 20, looks: 10 };
+
+  test("is taken over from one whose process id another process has now", async () => {
+    const file = path.join(folder, "reused");
+    await fs.writeFile(file, String(process.ppid));
+    expect(await alone(file, never, () => undefined, () => Promise.resolve(1), PACE)).toBe(1);
+    await expect(fs.access(file)).rejects.toThrow();
+  });
+
+  test("is waited for as long as its window lives", async () => {
+    const file = path.join(folder, "touched");
+    const order: string[] = [];
+    let finish: () => void = () => undefined;
+    const first = alone(file, never, () => undefined, () => new Promise<void>((resolve) => (finish = resolve)), PACE);
+    await vi.waitFor(() => fs.access(file));
+    const second = alone(file, never, () => undefined, () => Promise.resolve(order.push("second")), PACE);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    order.push("first ends");
+    finish();
+    await Promise.all([first, second]);
+    expect(order).toEqual(["first ends", "second"]);
+  });
+
+  test("leaves the lock alone that somebody has taken over", async () => {
+    const file = path.join(folder, "stolen");
+    await alone(file, never, () => undefined, () => fs.writeFile(file, String(process.ppid)), PACE);
+    expect(await fs.readFile(file, "utf8")).toBe(String(process.ppid));
+  });
+
+  test("does not begin after it was cancelled", async () => {
+    const file = path.join(folder, "never");
+    const cancelled = AbortSignal.abort(new Error("cancelled"));
+    await expect(alone(file, cancelled, () => undefined, () => Promise.resolve(1))).rejects.toThrow("cancelled");
+    await expect(fs.access(file)).rejects.toThrow();
   });
 
   test("is not waited for after it was cancelled", async () => {

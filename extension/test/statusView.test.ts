@@ -101,6 +101,13 @@ describe("training", () => {
     expect(running({ trainer: training }, { languageOff: "go" })).toMatch(/^mortar-board/);
   });
 
+  test("it goes on, and is seen, while completions are off", () => {
+    const view = statusView({ kind: "running", status: status({ state: "disabled", message: "Completions are off.", trainer: training }) }, CALM);
+    expect(view.text).toBe("training 42 %, 3 min left");
+    expect(view.detail).toBe("Learning repo.\n\nCompletions are off.");
+    expect(running({ state: "disabled", trainer: report({ state: "idle" }) })).toBe("circle-slash: off");
+  });
+
   test("it goes on while the engine rests", () => {
     expect(running({ state: "stopped", trainer: training })).toMatch(/^mortar-board/);
   });

@@ -54,6 +54,7 @@ export function adapter(changes: Partial<AdapterLine> = {}): AdapterLine {
     active: false,
     pinned: false,
     usable: true,
+    lost: false,
     tags: [],
     ...changes,
   };

@@ -10,7 +10,7 @@ const WHY: Explanation = {
   answeredBy: "engine",
   model: "tenon-starter",
   adapter: null,
-  timings: { window_ms: 1.25, total_ms: 80, cache_n: 12, prompt_per_token_ms: 4.8 },
+  timings: { window_ms: 1.25, total_ms: 80, later_ms: 2, cache_n: 12, prompt_per_token_ms: 4.8 },
   segments: [
     { kind: "token", text: "<|fim|>" },
     { kind: "suffix", text: "</pre><script>alert('x')</script>" },
@@ -33,9 +33,9 @@ describe("the page", () => {
     expect(page).not.toMatch(/url\(|@import|https?:/);
   });
 
-  test("tells stages, filters and other files, and leaves out what there is not", () => {
+  test("tells stages, filters and other places, and leaves out what there is not", () => {
     const page = whyPage(WHY);
-    for (const part of ["<td>window</td><td>1.3</td>", "cut at text below", "src/other.py:12", "none, the base alone"]) {
+    for (const part of ["<td>laying out the prompt</td><td>1.3</td>", "<td>later</td><td>2.0</td>", "Other places", "cut at text below", "src/other.py:12", "none, the base alone"]) {
       expect(page).toContain(part);
     }
     expect(page).not.toContain("cache_n");

@@ -28,7 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the bearer token that clients send; made if there is none",
     )
     parser.add_argument("--gpu-layers", type=layers, default=-1, help="default: all, if it can")
-    parser.add_argument("--threads", type=count, default=0, help="default: one per physical core")
+    parser.add_argument(
+        "--threads",
+        type=count,
+        default=0,
+        help="default: as many as were fastest lately, at most one per physical core",
+    )
     parser.add_argument(
         "--context",
         type=count,

@@ -8,7 +8,7 @@ import msgspec
 from pygls.exceptions import JsonRpcInvalidParams
 
 from .. import protocol
-from .answers import at_most, begun, text_at
+from .answers import at_most, begun, convert, text_at
 
 if TYPE_CHECKING:
     from ..server import TenonServer
@@ -25,11 +25,12 @@ async def models(ls: "TenonServer", params: object) -> list[dict[str, Any]]:
 
 async def choose_model(ls: "TenonServer", arguments: Sequence[Any]) -> None:
     """``tenon.chooseModel``: answered once the model serves."""
-    at_most(arguments, 1, protocol.CHOOSE_MODEL)
+    at_most(arguments, 2, protocol.CHOOSE_MODEL)
     name = text_at(arguments, 0, "the model's name")
     if not name:
         raise JsonRpcInvalidParams("the model's name is empty; `tenon/models` has the names")
-    await begun(ls.bootstrap).choose(name)
+    noted = convert(arguments[1], bool, "whether it is noted") if len(arguments) > 1 else False
+    await begun(ls.bootstrap).choose(name, noted=noted)
 
 
 def _lines(ls: "TenonServer") -> list[protocol.ModelLine]:

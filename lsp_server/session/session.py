@@ -28,6 +28,8 @@ REFRESH_SECONDS = 1.0
 """What a status may wait for the engine's own word."""
 WATCH_SECONDS = 20.0
 """Between two looks at an engine that nobody asks anything."""
+_ANSWERED_NOW = (Reason.SHOWN, Reason.JOINED)
+"""Outcomes that prove an engine well; an answer out of the cache may be from before it failed."""
 
 
 class Session:
@@ -51,6 +53,7 @@ class Session:
         self._offers = Offers()
         self._asking = Asking(self._offers)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._was_ready = False
 
     def configure(self, raw: object) -> str:
         """Take over settings as the editor sent them; returns one message to show, if any."""
@@ -170,6 +173,10 @@ class Session:
         """The engine's status is another one: the editor hears of it, and one that is ready gets
         its adapters before a keystroke asks for them.
         """
+        ready = self.engines is not None and self.engines.status.state == "ready"
+        if ready and not self._was_ready:
+            self._board.last_error = ""
+        self._was_ready = ready
         self.publish()
         self._later(self.follow_adapters())
 
@@ -223,6 +230,9 @@ class Session:
         _log.debug("%s in %.0f ms", completion.reason, elapsed)
         if completion.error is not None:
             self.trouble(f"the engine failed: {completion.error}")
+        elif completion.reason in _ANSWERED_NOW and self._board.last_error:
+            self._board.last_error = ""
+            self.publish()
 
     def unanswered(self, error: "EngineError") -> Completion:
         """What a request gets whose engine did not come up."""
@@ -240,7 +250,9 @@ class Session:
         return True
 
     def trouble(self, message: str) -> None:
-        """Something failed that the session survives; the log and the status say so."""
+        """Something failed that the session survives; the log says so, and the status until the
+        engine answers, or is ready again.
+        """
         self._board.last_error = message
         _log.warning("%s", message)
         self.publish()
@@ -248,7 +260,9 @@ class Session:
     def setting_up(self, state: State | None, message: str = "") -> None:
         """What stands between the session and its engine; None once nothing does."""
         self._board.setup = (state, message) if state else None
-        if state == "error":
+        if state is None:
+            self._board.last_error = ""
+        elif state == "error":
             self._board.last_error = message
             _log.error("%s", message)
         self.publish()
@@ -272,5 +286,6 @@ class Session:
             self.engines.status if self.engines else None,
             enabled=self.settings.enabled,
             adapter=self.adapters.serving if self.adapters else None,
-            trainer=self.trainers.report_of(self.root) if self.trainers and self.root else None,
+            trouble=self.adapters.trouble if self.adapters else "",
+            trainer=self.trainers.report_for(self.root) if self.trainers else None,
         )

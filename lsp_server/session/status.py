@@ -51,8 +51,12 @@ class StatusBoard:
         enabled: bool,
         adapter: str | None,
         trainer: TrainerReport | None,
+        trouble: str = "",
     ) -> Status:
-        """Everything, as ``tenon/status`` gives it; ``engine`` None: the set-up has none yet."""
+        """Everything, as ``tenon/status`` gives it; ``engine`` None: the set-up has none yet.
+
+        ``trouble`` is what is wrong with the adapter for as long as it is.
+        """
         report = report_engine(engine) if engine else EngineReport("stopped")
         model = engine.info.model if engine and engine.info else ""
         state, message = self._state(report, model) if enabled else _DISABLED
@@ -63,7 +67,7 @@ class StatusBoard:
             engine=report,
             model=model,
             adapter=adapter if model else None,
-            last_error=self.last_error,
+            last_error=self.last_error or trouble,
             recent=tuple(self._recent),
             accepted=self.accepted,
             trainer=trainer,

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lsp_server import __version__, protocol, trainer_messages
+from lsp_server import __version__, protocol, switching, trainer_messages
 from lsp_server.settings import SECTION, ServerSettings, wire_name
 
 EXTENSION = Path(__file__).parents[2] / "extension"
@@ -85,7 +85,10 @@ def test_what_runs_programs_or_learns_is_restricted_where_nothing_is_trusted():
     assert set(restricted) <= set(PROPERTIES)
     training = {name for name in PROPERTIES if name.startswith("tenon.training")}
     paths = {"tenon.server.path", "tenon.model", "tenon.engineUrl", "tenon.engineApiKeyFile"}
-    assert training | paths <= set(restricted)
+    # What is kept of the user, and what large files and idle engines may cost.
+    kept = {"tenon.feedback", "tenon.baseShare", "tenon.logLevel", "tenon.maxFileBytes"}
+    engine = {"tenon.gpuLayers", "tenon.threads", "tenon.contextTokens", "tenon.idleExitSeconds"}
+    assert training | paths | kept | engine <= set(restricted)
 
 
 def test_methods_and_commands_have_the_servers_names():
@@ -96,6 +99,10 @@ def test_methods_and_commands_have_the_servers_names():
         if name.isupper() and isinstance(value, str)
     }
     assert declared == served
+
+
+def test_the_gates_choice_is_asked_for_by_the_servers_word():
+    assert f'AUTOMATIC = "{switching.AUTOMATIC}";' in SOURCES["adapterItems.ts"]
 
 
 @pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)

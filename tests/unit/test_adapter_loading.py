@@ -187,8 +187,10 @@ async def test_over_another_model_the_base_alone_serves_and_that_is_told_once(ho
     [message] = home.troubles
     assert home.root in message
     assert f"tenon models use {INFO.model}" in message
+    assert home.loader.trouble == message
     engine.served = INFO
     assert await home.ask(engine) == adapter.id
+    assert home.loader.trouble == ""
 
 
 @pytest.mark.parametrize("sha256", ["", "c" * 64])
@@ -289,6 +291,11 @@ async def test_a_fault_of_our_own_is_told_once_and_serves_the_base(home, caplog)
     [message] = home.troubles
     assert "odd" in message
     assert caplog.text.count("Traceback") == 1
+    engine.refusal = None
+    home.registry.deactivate()
+    before = home.changes
+    assert await home.ask(engine) is None
+    assert (home.loader.trouble, home.changes) == ("", before + 1)
 
 
 async def test_folders_that_are_open_are_loaded_before_a_query(home, tmp_path):

@@ -1,6 +1,8 @@
 import pytest
 
-from tests.bootstraps import BETTER, FakeSupervisor, pretend, run
+from lsp_server.errors import EngineRequestError, SettingsError
+from lsp_server.store.catalogue import STARTER
+from tests.bootstraps import BETTER, FakeStore, FakeSupervisor, pretend, run
 
 
 @pytest.fixture
@@ -16,6 +18,24 @@ async def test_another_model_is_switched_to_in_the_running_engine(tmp_path, pull
     await starter._task
     [supervisor] = FakeSupervisor.made
     assert supervisor.switched == [BETTER]
+
+
+async def test_a_model_beside_the_settings_is_refused_or_noted_in_them_once_it_serves(
+    tmp_path, pulled, monkeypatch
+):
+    monkeypatch.setattr(FakeStore, "names", [STARTER, BETTER])
+    session, starter = await run(tmp_path, raw={"model": STARTER})
+    [supervisor] = FakeSupervisor.made
+    with pytest.raises(SettingsError, match="name qwen"):
+        await starter.choose(BETTER)
+    assert supervisor.switched == []
+    await starter.choose(BETTER, noted=True)
+    assert (supervisor.switched, FakeStore.choice) == ([BETTER], None)
+    await reconfigured(starter, session, {"model": BETTER})
+    assert supervisor.switched == [BETTER, BETTER]
+    monkeypatch.setattr(FakeSupervisor, "refused", EngineRequestError("too large"))
+    with pytest.raises(EngineRequestError):
+        await starter.choose(STARTER, noted=True)
 
 
 async def test_other_engine_settings_make_another_supervisor(tmp_path, pulled):

@@ -121,3 +121,10 @@ def test_a_worktree_lists_and_chooses_among_the_main_checkouts(paths, app, regis
     beside.activate(first.id)  # no dead end: it has what it could have before
     assert beside.listed().active == serves(registry) == first.id
     assert not AdapterRegistry(RepositoryStore.of(paths, tmp_path / "w")).choice()
+    beside.activate("")
+    beside.activate("auto")  # undoes the worktree's choice, then what it chose for all
+    assert beside.listed().manual
+    registry.activate(first.id)
+    beside.activate("auto")
+    assert serves(registry) == second.id
+    assert not beside.listed().manual

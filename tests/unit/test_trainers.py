@@ -8,7 +8,7 @@ from lsp_server.errors import TrainerUnavailableError
 from lsp_server.settings import ServerSettings
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.typing_mark import TypingMark
-from lsp_server.trainer_messages import Schedule, Train
+from lsp_server.trainer_messages import Schedule, Train, TrainerReport
 from lsp_server.trainers import Trainers, schedule_of
 from tests.watchers import orders, watcher
 
@@ -81,6 +81,29 @@ async def test_a_key_anywhere_is_told_to_all_trainers_and_left_for_other_windows
     mark.is_new()
     trainers.typed()
     assert not mark.is_new()  # four times a second at most
+
+
+async def test_a_run_is_told_of_whichever_repository_was_asked_about(tmp_path, trainers):
+    a, b = (str(tmp_path / name) for name in "ab")
+    for root in (a, b):
+        (tmp_path / root / ".git").mkdir(parents=True)
+        await trainers.open(root)
+
+    def told(root, **report):
+        trainers._trainers[b].report = TrainerReport(root=b, **report)
+        return trainers.report_for(root).root
+
+    assert told(a, state="idle") == a
+    for state in ("preparing", "training", "judging"):
+        assert told(a, state=state) == b
+    assert told(a, state="paused", paused_by="typing") == b
+    assert told(a, state="paused", paused_by="user", steps=100) == b
+    assert told(a, state="paused", paused_by="user") == a
+    assert told(b, state="paused", paused_by="user") == b
+    trainers._trainers[a].report = TrainerReport("training", root=a)
+    assert told(a, state="training") == a
+    assert trainers.report_for(None).state == "training"
+    assert trainers.report_for("/elsewhere").state == "training"
 
 
 def test_settings_become_a_schedule():

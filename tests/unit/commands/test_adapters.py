@@ -97,6 +97,7 @@ def test_a_list_for_people_and_for_programs(
         (False, False, []),
         (True, True, ["v1"]),
     ]
+    assert [line["lost"] for line in lines] == [True, False]
 
 
 def test_all_about_one(registry: AdapterRegistry, model: InstalledModel, shell: Shell):

@@ -122,6 +122,54 @@ async def test_a_failed_request_is_told_to_the_supervisor_and_to_the_status():
     assert "it is gone" in session.status().last_error
 
 
+async def test_a_trouble_is_over_with_the_next_answer():
+    engine = FakeEngine(error=EngineUnavailableError("it is gone"))
+    session = session_with(engine)
+    await session.complete(request("x = ‸"))
+    assert session.status().last_error
+    engine.error = None
+    await session.complete(request("y = ‸"))  # nothing to show proves nothing
+    assert "it is gone" in session.status().last_error
+    engine.answer = "1\n"
+    await session.complete(request("z = ‸"))
+    assert session.status().last_error == ""
+
+
+async def test_a_trouble_is_over_when_the_engine_is_ready_again():
+    told = []
+    session = Session(told.append)
+    session.engines = engines = FakeEngines(FakeEngine())
+    session.setting_up(None)
+    session.engine_changed()
+    session.trouble("the engine failed")
+    session.engine_changed()  # it is measured anew, and was ready all the time
+    assert session.status().last_error == "the engine failed"
+    ready = engines.status
+    engines.status = EngineStatus(EngineState.STARTING)
+    session.engine_changed()
+    engines.status = ready
+    session.engine_changed()
+    assert (told[-1].state, told[-1].last_error) == ("ready", "")
+
+
+async def test_a_set_up_that_is_done_has_no_trouble_any_more():
+    session = Session(lambda _: None)
+    session.setting_up("error", "no disk")
+    assert session.status().last_error == "no disk"
+    session.setting_up(None)
+    assert session.status().last_error == ""
+
+
+async def test_what_is_wrong_with_the_adapter_is_told_for_as_long_as_it_is():
+    session = session_with(FakeEngine("1\n"))
+    session.adapters = adapters = FakeAdapters({})
+    adapters.trouble = "the adapter is damaged"
+    await session.complete(request("x = ‸"))
+    assert session.status().last_error == "the adapter is damaged"
+    adapters.trouble = ""
+    assert session.status().last_error == ""
+
+
 async def test_a_model_that_somebody_else_switched_to_is_noticed():
     engine = FakeEngine("1", info=dataclasses.replace(QWEN_INFO, model="other"))
     session = session_with(engine)
@@ -245,6 +293,7 @@ class FakeAdapters:
     """One folder has an adapter."""
 
     serving = None
+    trouble = ""
 
     def __init__(self, adapters):
         self.adapters = adapters

@@ -24,6 +24,7 @@ from lsp_server.errors import (
 from lsp_server.store.adapters import AdapterRegistry, shelf
 from lsp_server.store.adapters.manifest import base_identity
 from lsp_server.store.adapters.retention import KEPT_REJECTED
+from lsp_server.store.locks import Holder
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
@@ -36,7 +37,6 @@ from pathlib import Path
 import msgspec
 from lsp_server.store.adapters import AdapterRegistry
 from lsp_server.store.adapters.manifest import AdapterFacts
-from lsp_server.store.locks import Holder
 from lsp_server.store.integrity import checksum
 from lsp_server.store.repositories import RepositoryStore
 
