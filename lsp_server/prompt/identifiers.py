@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 IDENTIFIER = re.compile(r"[^\W\d]\w+")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
@@ -37,6 +38,7 @@ def terms(text: str) -> Iterator[str]:
         yield from parts(match.group())
 
 
+@lru_cache(maxsize=32_768)
 def parts(identifier: str) -> tuple[str, ...]:
     """An identifier's terms: itself, and its words where it has several."""
     if len(identifier) > _LONGEST:
