@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 
 IDENTIFIER = re.compile(r"[^\W\d]\w+")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
@@ -34,8 +35,7 @@ def terms(text: str) -> Iterator[str]:
 
     ``getUserName`` gives ``getusername``, ``get``, ``user`` and ``name``.
     """
-    for match in IDENTIFIER.finditer(text):
-        yield from parts(match.group())
+    return chain.from_iterable(map(parts, IDENTIFIER.findall(text)))
 
 
 @lru_cache(maxsize=32_768)

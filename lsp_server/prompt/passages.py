@@ -130,7 +130,7 @@ class _Weighing:
         worth = 0.0
         if len(stripped) >= _LEAST_LINE:
             worth = _LIKELY * self._likely.get(stripped, 0.0)
-        telling = tuple(term for term in words if term in self._weights)
+        telling = tuple(filter(self._weights.__contains__, words))
         self._lines[line] = found = len(words), telling, worth
         return found
 
