@@ -37,7 +37,7 @@ CHECK_SECONDS = 60.0
 """The same while somebody saves: what was checked out or removed is seen sooner."""
 SAVES_AT_ONCE = 8
 """Files that wait to be taken in, each some 10 ms of pure Python; more are left to a process."""
-MOST_BYTES = 200_000
+MOST_BYTES = 100_000
 """A larger file is left to a process: Python's parser stops every other thread."""
 
 

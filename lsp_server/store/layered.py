@@ -24,7 +24,7 @@ from .walking import Skipped, look_at
 
 Texts = Callable[[], Mapping[str, str]]
 """The open documents of a folder: their texts, by path relative to it."""
-MOST_CHARACTERS = 200_000
+MOST_CHARACTERS = 100_000
 """A larger document is known as it was saved: Python's parser would stop every other thread for
 too long."""
 MOST_DOCUMENTS = 16
