@@ -56,7 +56,7 @@ class Postings:
             rows = self._file.query_each("SELECT rowid FROM terms WHERE terms MATCH ?", asked)
             for term, matching in zip(unknown, rows, strict=True):
                 found[term] = [number for (number,) in matching]
-                if len(matching) <= MOST_KEPT:
+                if len(matching) < MOST_KEPT:
                     kept[term] = found[term]
             return [found[term] for term in terms]
 
