@@ -22,7 +22,7 @@ from .postings import Postings, rarities, rarity
 from .refreshing import Progress, Refreshed, refresh
 from .rules import Rules
 
-MOST_MATCHES = 6_000
+MOST_MATCHES = 3_000
 """Windows that a search may have to weigh: the rarest terms come first, and the rest stay out."""
 _MOST_TERMS = 48
 _COMMON_SHARE = 4
