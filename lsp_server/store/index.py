@@ -24,6 +24,8 @@ from .rules import Rules
 
 MOST_MATCHES = 3_000
 """Windows that a search may have to weigh: the rarest terms come first, and the rest stay out."""
+MOST_PLACES = 500
+"""A name that more places define (``__init__``) is not told: it would leave no room for others."""
 _MOST_TERMS = 48
 _COMMON_SHARE = 4
 """A term that is in more than one window of so many says nothing."""
@@ -113,14 +115,21 @@ class RepositoryIndex:
         self, names: Collection[str], exclude: str, *, hidden: Collection[str] = ()
     ) -> Sequence[Place]:
         """Where names are defined, sorted by name, path and line; ``hidden`` files are left out."""
-        if not names:
+        ordered = sorted(names)
+        counts = self._file.query_each(
+            "SELECT count(*) FROM (SELECT 1 FROM symbols WHERE name = ? LIMIT ?)",
+            [(name, MOST_PLACES + 1) for name in ordered],
+        )
+        telling = [name for name, rows in zip(ordered, counts, strict=True)
+                   if rows and 0 < rows[0][0] <= MOST_PLACES]  # fmt: skip
+        if not telling:
             return []
         out = sorted({exclude, *hidden})
         rows = self._file.query(
             "SELECT s.name, s.qualified, s.kind, f.path, s.first, s.last FROM symbols s "  # noqa: S608 - marks
-            f"JOIN files f ON f.id = s.file WHERE s.name IN ({_marks(names)}) "
+            f"JOIN files f ON f.id = s.file WHERE s.name IN ({_marks(telling)}) "
             f"AND f.path NOT IN ({_marks(out)}) ORDER BY s.name, f.path, s.first LIMIT ?",
-            (*sorted(names), *out, _MOST_ROWS),
+            (*telling, *out, _MOST_ROWS),
         )
         return [Place(*row) for row in rows]
 

@@ -222,6 +222,14 @@ def test_windows_and_definitions_are_read_out_of_the_middle_of_a_file():
     assert index.definition(place).whole == "\n".join(lines[12:21])
 
 
+def test_a_name_that_is_everywhere_takes_no_others_room(monkeypatch):
+    monkeypatch.setattr("lsp_server.store.index.MOST_PLACES", 2)
+    monkeypatch.setattr("lsp_server.store.index._MOST_ROWS", 2)
+    files = [file(f"{n}.py", "def everywhere(): ...\n") for n in range(3)]
+    index = RepositoryIndex.of_files([*files, file("z.py", "def once(): ...\n")])
+    assert found(index, "everywhere", "once", "nowhere") == [("z.py", "once")]
+
+
 def test_files_may_be_hidden_and_are_known_by_their_bytes():
     index = RepositoryIndex.of_files([file("a.py", "def one_f(): ...\n"), file("b.py", STORE)])
     assert index.places(["one_f", "Ledger"], "c.py", hidden=["b.py"])[0].path == "a.py"
