@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePath
 from urllib.parse import unquote
 
@@ -80,6 +81,19 @@ class LspWorkspace(Workspace):
         uris = [folder.uri for folder in self.folders.values()] or [self.root_uri]
         return tuple(path for uri in uris if uri and (path := path_of(uri)))
 
+    def texts(self, root: str) -> dict[str, str]:
+        """The documents that are open below a folder, as the editor has them, by relative path.
+
+        Any thread may ask. Other than :func:`locate` this knows no document that lies on no disk.
+        """
+        roots = self.roots()
+        documents = list(self._text_documents.values())
+        return {
+            place[1]: document.source
+            for document in documents
+            if (place := _placed(document.uri, roots)) is not None and place[0] == root
+        }
+
     def update_text_document(
         self,
         text_doc: types.VersionedTextDocumentIdentifier,
@@ -116,6 +130,14 @@ def located(path: str | None, root: str | None) -> tuple[str, str]:
     if root is None:
         return file.name, ""
     return file.relative_to(root).as_posix(), PurePath(root).name
+
+
+@lru_cache(maxsize=1024)
+def _placed(uri: str, roots: tuple[str, ...]) -> tuple[str, str] | None:
+    """The open folder that a document on disk lies in, and its path there; None if in none."""
+    path = path_of(uri) if uri.startswith("file:") else None
+    root = root_of(path, roots)
+    return None if root is None else (root, locate(path, roots)[0])
 
 
 def root_of(path: str | None, roots: Iterable[str]) -> str | None:

@@ -1,7 +1,9 @@
-"""Keeps the indexes of an editor's folders fresh, each in a short process of its own.
+"""Keeps the indexes of an editor's folders fresh: whole folders in processes, a save in a thread.
 
 Reading a repository is minutes of pure Python in the worst case, and would hold up every keystroke
-if the server did it, even in a thread. The server only reads what those processes commit.
+if the server did it, even in a thread. The server reads what those processes commit. The one file
+that was just saved it takes in by itself, in a thread, unless that is a large one: a process would
+take longer to start.
 """
 
 import asyncio
@@ -10,50 +12,77 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from . import children
+from .errors import SettingsError
+from .store.ignore_files import IGNORE_FILE
 from .store.index import RepositoryIndex
+from .store.layered import LayeredIndex
 from .store.paths import StorePaths
+from .store.refreshing import take_in
 from .store.repositories import RepositoryStore
+from .store.rules import FILE_NAME, Rules
 
 _log = logging.getLogger(__name__)
 SAVE_SECONDS = 2.0
-"""After a save, for others to follow: an editor that saves all files says so one by one."""
+"""Before a whole folder is looked at again, for other reasons to do so to come together."""
 STALE_SECONDS = 600.0
 """Files change behind an editor's back (a checkout); so often a look is worth a process."""
+CHECK_SECONDS = 60.0
+"""The same while somebody saves: what was checked out or removed is seen sooner."""
+SAVES_AT_ONCE = 8
+"""Files that wait to be taken in, each some 10 ms of pure Python; more are left to a process."""
+MOST_BYTES = 100_000
+"""A larger file is left to a process: Python's parser stops every other thread."""
 
 
 @dataclass(slots=True)
 class _Repository:
     root: str
-    index: RepositoryIndex
+    store: RepositoryStore
+    index: LayeredIndex
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
     refreshed: float = 0.0
     task: asyncio.Task[None] | None = None
+    saved: set[str] = field(default_factory=set)
+    """Files that wait to be taken in."""
+    saving: asyncio.Task[None] | None = None
 
 
 class Indexer:
     """The indexes of the folders that an editor has open.
 
+    ``texts`` gives the open documents below a folder, by relative path, in any thread.
     ``on_trouble`` hears, in a sentence for the user, why a folder could not be indexed.
     """
 
-    def __init__(self, paths: StorePaths, on_trouble: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        paths: StorePaths,
+        texts: Callable[[str], Mapping[str, str]],
+        on_trouble: Callable[[str], None],
+    ) -> None:
         self._paths = paths
+        self._texts = texts
         self._on_trouble = on_trouble
         self._repositories: dict[str, _Repository] = {}
+        self._writer = ThreadPoolExecutor(1, "tenon-index")
 
-    def index_of(self, root: str) -> RepositoryIndex | None:
+    def index_of(self, root: str) -> LayeredIndex | None:
         """A folder's index, which is brought up to date from now on; None of one too wide."""
         repository = self._repositories.get(root)
         if repository is None:
             if not is_repository(Path(root)):
                 return None
             store = RepositoryStore.of(self._paths, Path(root))
-            repository = _Repository(root, RepositoryIndex.reading(store.index))
+            reading = RepositoryIndex.reading(store.index)
+            index = LayeredIndex(store.root, reading, partial(self._texts, root))
+            repository = _Repository(root, store, index)
             self._repositories[root] = repository
             repository.task = asyncio.create_task(self._follow(repository))
             repository.wanted.set()
@@ -61,10 +90,19 @@ class Indexer:
             repository.wanted.set()
         return repository.index
 
-    def saved(self, root: str) -> None:
-        """A file below ``root`` was saved."""
-        if repository := self._repositories.get(root):
+    def saved(self, root: str, path: str) -> None:
+        """A file was saved; ``path`` is relative to ``root``."""
+        repository = self._repositories.get(root)
+        if repository is None:
+            return
+        says_which = path.rpartition("/")[2] == IGNORE_FILE or path == FILE_NAME
+        overdue = time.monotonic() - repository.refreshed > CHECK_SECONDS
+        if says_which or overdue or len(repository.saved) >= SAVES_AT_ONCE:
             repository.wanted.set()
+        if len(repository.saved) < SAVES_AT_ONCE:
+            repository.saved.add(path)
+            if repository.saving is None or repository.saving.done():
+                repository.saving = asyncio.create_task(self._take_in(repository))
 
     async def close(self, root: str) -> None:
         """A folder was closed: end its process and give its index's file back."""
@@ -77,6 +115,15 @@ class Indexer:
         repositories = list(self._repositories.values())
         self._repositories.clear()
         await _end(repositories)
+        self._writer.shutdown(wait=False, cancel_futures=True)
+
+    async def _take_in(self, repository: _Repository) -> None:
+        """Take in what was saved, one file after the other."""
+        loop = asyncio.get_running_loop()
+        while repository.saved:
+            path = repository.saved.pop()
+            if not await loop.run_in_executor(self._writer, _taken_in, repository.store, path):
+                repository.wanted.set()
 
     async def _follow(self, repository: _Repository) -> None:
         told = ""
@@ -128,12 +175,22 @@ class Indexer:
 
 
 async def _end(repositories: Sequence[_Repository]) -> None:
-    tasks = [entry.task for entry in repositories if entry.task]
+    tasks = [task for entry in repositories for task in (entry.task, entry.saving) if task]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     for repository in repositories:
         repository.index.close()
+
+
+def _taken_in(store: RepositoryStore, path: str) -> bool:
+    """Whether a file that was saved is in the index now; else a process has to look."""
+    try:
+        if (store.root / path).stat().st_size > MOST_BYTES:
+            return False
+        return take_in(store.index, store.root, Rules.of(store.root), path)
+    except (OSError, SettingsError):
+        return False
 
 
 def is_repository(root: Path) -> bool:

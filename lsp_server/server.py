@@ -135,18 +135,20 @@ class TenonServer(LanguageServer):
         """Begin to read the folders that are open, and to load what was learnt of them;
         completions do without until then.
         """
-        session, roots = self.session, cast("LspWorkspace", self.workspace).roots()
+        session, workspace = self.session, cast("LspWorkspace", self.workspace)
         loading = await _late(".adapter_loading")
         loader = loading.AdapterLoader(self.paths, session.publish, session.trouble)
         self._adapters = session.adapters = loader
         indexing = await _late(".indexing")
-        self._indexer = session.indexes = indexing.Indexer(self.paths, session.trouble)
+        self._indexer = session.indexes = indexing.Indexer(
+            self.paths, workspace.texts, session.trouble
+        )
         learning = await _late(".learning")
         self.learning = session.trainers = learning.Learning(
             self.paths, LspEditor(self), session.publish, session.engine_changed
         )
         self.learning.configure(session.settings)
-        for root in roots:
+        for root in workspace.roots():
             await self.open_folder(root)
         session.engine_changed()  # it may have been ready before
 

@@ -179,7 +179,7 @@ class _Indexes:
         del root
         return self.index
 
-    def saved(self, root: str) -> None:
+    def saved(self, root: str, path: str) -> None:
         """Nobody saves anything meanwhile."""
 
     def close(self) -> None:

@@ -9,8 +9,9 @@ from itertools import groupby
 from pathlib import Path
 
 from ..errors import SettingsError
-from ..store.index import Contents, Refreshed, RepositoryIndex
+from ..store.index import Contents, RepositoryIndex
 from ..store.paths import StorePaths
+from ..store.refreshing import Refreshed
 from ..store.repositories import RepositoryStore
 from ..store.rules import Rules
 from ..store.walking import Skipped

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain
 
 IDENTIFIER = re.compile(r"[^\W\d]\w+")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+")
@@ -33,10 +35,10 @@ def terms(text: str) -> Iterator[str]:
 
     ``getUserName`` gives ``getusername``, ``get``, ``user`` and ``name``.
     """
-    for match in IDENTIFIER.finditer(text):
-        yield from parts(match.group())
+    return chain.from_iterable(map(parts, IDENTIFIER.findall(text)))
 
 
+@lru_cache(maxsize=32_768)
 def parts(identifier: str) -> tuple[str, ...]:
     """An identifier's terms: itself, and its words where it has several."""
     if len(identifier) > _LONGEST:

@@ -62,48 +62,77 @@ def best_passages(
 
     ``rarity`` has each of the query's terms; ``shown`` is what the prompt has of the document.
     """
-    weights = {term: weight * rarity.get(term, 0.0) for term, weight in query.terms.items()}
+    weighing = _Weighing(query, rarity)
     own = _Document.of(source, shown)
     scored = [
-        Passage(one.path, one.first, one.last, one.text, _score(one.text, weights, query.likely))
-        for one in (*found, *own.windows())
+        (-weighing.score(lines), path, first, lines)
+        for path, first, lines in (
+            *((one.path, one.first, one.text.split("\n")) for one in found),
+            *own.windows(),
+        )
     ]
-    scored.sort(key=lambda one: (-one.score, one.path, one.first))
+    scored.sort(key=lambda one: one[:3])
     kept: list[Passage] = []
     seen = set(own.visible)
-    for one in scored:
-        lines = [line.strip() for line in one.text.split("\n")]
-        telling = [line for line in lines if len(line) >= _LEAST_LINE]
+    for negative, path, first, lines in scored:
+        if negative >= 0:
+            break
+        stripped = (line.strip() for line in lines)
+        telling = [line for line in stripped if len(line) >= _LEAST_LINE]
         repeated = sum(line in seen for line in telling)
-        if one.score <= 0 or not telling or repeated > _REPEATED * len(telling):
+        if not telling or repeated > _REPEATED * len(telling):
             continue
-        if any(k.path == one.path and k.first <= one.last and one.first <= k.last for k in kept):
+        last = first + len(lines) - 1
+        if any(k.path == path and k.first <= last and first <= k.last for k in kept):
             continue
         seen.update(telling)
-        kept.append(one)
+        kept.append(Passage(path, first, last, "\n".join(lines), -negative))
         if len(kept) == PASSAGES:
             break
     return kept
 
 
-def _score(text: str, weights: Mapping[str, float], likely: Mapping[str, float]) -> float:
+class _Weighing:
     """BM25 of weighted terms, and what whole lines have in common with the query."""
-    counts: dict[str, int] = {}
-    size = 0
-    lines = text.split("\n")
-    bonus = 0.0
-    for line in lines:
-        if (stripped := line.strip()) in likely and len(stripped) >= _LEAST_LINE:
-            bonus += _LIKELY * likely[stripped]
-        for term in _terms(line):
-            size += 1
-            if term in weights:
+
+    def __init__(self, query: Query, rarity: Mapping[str, float]) -> None:
+        self._weights = {
+            term: weight * rarity.get(term, 0.0) for term, weight in query.terms.items()
+        }
+        self._likely = query.likely
+        self._lines: dict[str, tuple[int, tuple[str, ...], float]] = {}
+
+    def score(self, lines: Sequence[str]) -> float:
+        """What a window says."""
+        counts: dict[str, int] = {}
+        size, bonus, known = 0, 0.0, self._lines
+        for line in lines:
+            length, telling, worth = known.get(line) or self._read(line)
+            size += length
+            bonus += worth
+            for term in telling:
                 counts[term] = counts.get(term, 0) + 1
-    damping = _SATURATION * (1 - _LENGTH + _LENGTH * size / _USUAL_TERMS)
-    return bonus + sum(
-        weights[term] * number * (1 + _SATURATION) / (number + damping)
-        for term, number in counts.items()
-    )
+        if not counts:
+            return bonus
+        weights = self._weights
+        damping = _SATURATION * (1 - _LENGTH + _LENGTH * size / _USUAL_TERMS)
+        return bonus + sum(
+            weights[term] * number * (1 + _SATURATION) / (number + damping)
+            for term, number in counts.items()
+        )
+
+    def _read(self, line: str) -> tuple[int, tuple[str, ...], float]:
+        """How many terms a line has, those that count, and what it is worth as a whole.
+
+        Windows overlap, so every line is asked for twice.
+        """
+        words, stripped = _terms(line), line.strip()
+        worth = 0.0
+        if len(stripped) >= _LEAST_LINE:
+            worth = _LIKELY * self._likely.get(stripped, 0.0)
+        telling = tuple(filter(self._weights.__contains__, words))
+        self._lines[line] = found = len(words), telling, worth
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +169,12 @@ class _Document:
             anchored + after.count("\n", 0, end),
         )
 
-    def windows(self) -> Iterator[Passage]:
-        """Windows like an index has them."""
+    def windows(self) -> Iterator[tuple[str, int, Sequence[str]]]:
+        """Windows like an index has them: path, first line, lines."""
         first = max(0, len(self.above) - MOST_LINES) // WINDOW_STEP * WINDOW_STEP
         for start in range(first, len(self.above) - WINDOW_STEP + 1, WINDOW_STEP):
-            yield self._passage(self.above[start : start + WINDOW_LINES], start)
+            yield self.path, start, self.above[start : start + WINDOW_LINES]
         for end in range(len(self.below), WINDOW_STEP - 1, -WINDOW_STEP):
             start = max(0, end - WINDOW_LINES)
             if end <= MOST_LINES:
-                yield self._passage(self.below[start:end], self.distance + start)
-
-    def _passage(self, lines: Sequence[str], first: int) -> Passage:
-        return Passage(self.path, first, first + len(lines) - 1, "\n".join(lines), 0.0)
+                yield self.path, self.distance + start, self.below[start:end]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from .assemble import Source
 from .identifiers import IDENTIFIER, KEYWORDS, parts
-from .imports import ALL, Import, imports_of
+from .imports import Import, imports_of
 
 ANCHOR_LINES = 10
 """The query's lower edge moves once in so many lines."""
@@ -102,11 +102,6 @@ class Query:
             likely=dict(likely),
             defined=frozenset(_DEFINED.findall(document + "\n" + "\n".join(below))),
         )
-
-    def wanted(self) -> list[str]:
-        """The names to look up, sorted: those near the cursor, as they are called elsewhere too."""
-        names = set(self.near) | {entry.symbol for entry in self.imports}
-        return sorted(names - {"", ALL})
 
 
 _ATTRIBUTE = re.compile(r"([^\W\d]\w*)\s*(?:\.|::|->)\s*([^\W\d]\w*)")

@@ -68,4 +68,4 @@ def _key(source: Source, index: SnippetSource, shown: Window) -> tuple[object, .
     newline = after.find("\n")
     below = after[newline:] if newline >= 0 else ""
     edges = len(before) - len(shown.prefix), len(after) - len(shown.suffix)
-    return source.path, above, below, edges, index, index.version()
+    return source.path, above, below, edges, index, index.version(source.path)

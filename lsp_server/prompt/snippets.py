@@ -56,10 +56,11 @@ class SnippetSource(Protocol):
     """Where definitions and windows are looked up; ``exclude`` is the path of the file at hand.
 
     Every answer is in a fixed order, and empty where the source cannot tell. While ``version`` is
-    the same, so are the answers.
+    the same, so are the answers. ``search`` gives up to ``limit`` windows of each part of a source;
+    which of them are best is for :func:`.passages.best_passages` to say, by one ``rarity``.
     """
 
-    def version(self) -> int: ...
+    def version(self, exclude: str) -> int: ...
     def places(self, names: Collection[str], exclude: str) -> Sequence[Place]: ...
     def definition(self, place: Place) -> Definition | None: ...
     def search(self, terms: Sequence[str], exclude: str, limit: int) -> Sequence[Passage]: ...
@@ -150,7 +151,7 @@ def candidates_for(
     ``shown`` is what the prompt has of the document itself; what lies outside may be shown too.
     """
     query = Query.of(source)
-    ranked = _ranked(index.places(query.wanted(), source.path), query)
+    ranked = _ranked(index.places(_wanted(query), source.path), query)
     near = list(_defined((place for place, is_near in ranked if is_near), index))
     far = list(_defined((place for place, is_near in ranked if not is_near), index))
     return (
@@ -175,6 +176,12 @@ def _windows(
     found = index.search(list(query.terms), source.path, SEARCHED)
     for passage in best_passages(query, found, index.rarity(query.terms), source, shown):
         yield Candidate(passage.path, passage.first, passage.last, passage.text.strip("\n"))
+
+
+def _wanted(query: Query) -> list[str]:
+    """The names whose places may be meant, sorted: few, so that an index need not look up all."""
+    imported = {name for entry in query.imports for name, _ in _uses(entry, query)}
+    return sorted(imported | {name for name in query.near if _may_be_meant(name, query)})
 
 
 def _ranked(places: Sequence[Place], query: Query) -> list[tuple[Place, bool]]:
@@ -212,12 +219,16 @@ def _unmistakable(
 ) -> Iterator[tuple[Place, _Rank]]:
     """Names near the cursor that are not imported, and that hardly anything else can mean."""
     for name, rank in query.near.items():
-        if not _is_telling(name) or name in query.defined:
+        if not _may_be_meant(name, query):
             continue
         telling = [place for place in by_name.get(name, ()) if place.kind != "variable"]
         untested = [place for place in telling if not _is_test(place.path)] or telling
         if len(untested) <= _MOST_PLACES:
             yield from ((place, (_UNIQUE, rank, 0)) for place in untested)
+
+
+def _may_be_meant(name: str, query: Query) -> bool:
+    return _is_telling(name) and name not in query.defined
 
 
 def _is_telling(name: str) -> bool:

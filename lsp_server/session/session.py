@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..completion.provider import Completion, CompletionProvider, ProviderOptions, Query
 from ..completion.reasons import Reason
-from ..documents import Encoding, offset_of, root_of
+from ..documents import Encoding, locate, offset_of, root_of
 from ..edits import Place, Request, Suggestion, place_of
 from ..protocol import State, Status
 from ..settings import ServerSettings, parse
@@ -155,10 +155,10 @@ class Session:
         self._provider.typed(uri, lambda: edit.around(text, encoding) if edit else None)
 
     def saved(self, path: str | None, roots: tuple[str, ...]) -> None:
-        """A document was saved; what is known of its repository follows soon."""
+        """A document was saved; what is known of its repository follows at once."""
         root = root_of(path, roots)
         if self.indexes is not None and root is not None:
-            self.indexes.saved(root)
+            self.indexes.saved(root, locate(path, roots)[0])
 
     def _follow(self, engines: Engines, completion: Completion) -> None:
         """Tell the supervisor what a request found out about its engine."""

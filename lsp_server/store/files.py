@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .rules import Rules
@@ -15,6 +15,7 @@ __all__ = [
     "Skipped",
     "is_generated",
     "language_of",
+    "open_file",
     "read_file",
     "refusal",
     "repository_files",
@@ -91,9 +92,22 @@ def read_file(found: Found, rules: Rules) -> RepositoryFile | Skipped:
     try:
         with found.location.open("rb") as file:
             data = file.read(rules.max_file_bytes + 1)
-        text = _decoded(data, rules)
     except OSError:
         return Skipped(path, "unreadable")
+    return _of_bytes(found, data, rules)
+
+
+def open_file(found: Found, data: bytes, rules: Rules) -> RepositoryFile | Skipped:
+    """The same of a file that an editor has open, and would save as ``data``."""
+    found = replace(found, size=len(data))
+    reason = refusal(found, rules)
+    return Skipped(found.path, reason) if reason else _of_bytes(found, data, rules)
+
+
+def _of_bytes(found: Found, data: bytes, rules: Rules) -> RepositoryFile | Skipped:
+    path = found.path
+    try:
+        text = _decoded(data, rules)
     except _NoTextError as error:
         return Skipped(path, str(error))
     if not found.included and is_generated(path, text):

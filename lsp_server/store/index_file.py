@@ -1,6 +1,7 @@
 """One SQLite file with the tables of an index: opened, read beside a writer, written, made anew."""
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -30,46 +31,62 @@ class IndexFile:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._seen: int | None = None
+        self._is_ours = False
 
     def close(self) -> None:
         """Give the file back; a reader's next question opens it again."""
         with self._lock:
             self._close()
 
-    def query(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    def look(self) -> int:
+        """``changes``, after a look at the file."""
+        self.query_each("SELECT 1", ())
+        return self.changes
+
+    def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows; none of a file that is not there, or damaged, or of another version."""
+        return self.query_each(statement, (values,))[0]
+
+    def query_each(
+        self, statement: str, values: Sequence[Sequence[object]]
+    ) -> list[list[tuple[Any, ...]]]:
+        """The same for each of some values, with one look at the file for all of them."""
         with self._lock:
             try:
                 connection = self._connected()
-                if connection is None:
-                    return []
-                version = connection.execute("PRAGMA data_version").fetchone()[0]
-                if version != self._seen:
-                    self._seen = version
-                    self.changes += 1
-                return connection.execute(statement, values).fetchall()
+                if connection is not None:
+                    return [connection.execute(statement, each).fetchall() for each in values]
             except sqlite3.Error:
                 self._close()
-                return []
+            return [[] for _ in values]
 
     def _connected(self) -> sqlite3.Connection | None:
-        """The connection, opened again if the file was replaced; None if there is none."""
-        if self._writable:
-            return self._connection
+        """The connection, if it leads to whole tables of this version; None if there are none."""
+        if not self._writable:
+            self._follow()
+        if self._connection is None:
+            return None
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._seen:  # or it is a new connection
+            self._seen = version
+            self.changes += 1
+            found = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            self._is_ours = found == VERSION
+        return self._connection if self._is_ours else None
+
+    def _follow(self) -> None:
+        """Open the file, again if it was replaced, and close one that went."""
         try:
-            status = Path(self.path).stat()
+            status = os.stat(self.path)  # noqa: PTH116 - asked all the time, and half as long
         except OSError:
             self._close()
-            return None
+            return
         identity = status.st_dev, status.st_ino
         if self._connection is None or identity != self._identity:
             self._close()
             self._connection = _connect(f"{Path(self.path).absolute().as_uri()}?mode=ro")
             self._identity = identity
             self._connection.execute("PRAGMA query_only = 1")
-        if self._connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            return None
-        return self._connection
 
     def create(self) -> None:
         """Open for writing, and make the tables if there are none; else start from nothing.
@@ -93,6 +110,18 @@ class IndexFile:
                 if is_last or "locked" in str(error):
                     raise OSError(f"{self.path} cannot be written: {error}") from error
             self.discard()
+
+    def join(self) -> bool:
+        """Open for writing what somebody else has made; False if nothing whole is there."""
+        if not Path(self.path).is_file():
+            return False
+        try:
+            self._connection = _connect(self.path)
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            found: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.DatabaseError:
+            return False
+        return found == VERSION
 
     def discard(self) -> None:
         """Delete the file, whatever is in it; who reads it finds the next one."""
@@ -136,9 +165,10 @@ class IndexFile:
             lock.release()
 
     def _close(self) -> None:
-        if self._connection is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.close()
+        if self._connection is None:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
         self._connection = self._identity = self._seen = None
         self.changes += 1
 

@@ -1,12 +1,16 @@
 """The tables of a repository's index, and what one file puts into them.
 
-``terms`` is a full-text table that keeps no text of its own: a file's terms are made again from its
-lines when it leaves. Line numbers count from 0.
+A file's text lies in ``chunks`` of :data:`WINDOW_STEP` lines, so that a window or a definition is
+read without the rest of it. A file's chunks have neighbouring numbers, the first of which stands in
+``files``; the window that begins with a chunk goes by that chunk's number. ``terms`` is a full-text
+table that keeps no text of its own, and of each window only which terms it has: they are made again
+from the lines when a file leaves. Line numbers count from 0.
 """
 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from ..prompt.identifiers import terms
 from ..prompt.passages import WINDOW_LINES, WINDOW_STEP
@@ -15,7 +19,7 @@ from .secrets import find_secrets
 from .symbols import symbols
 from .walking import Skipped
 
-VERSION = 2
+VERSION = 3
 """Grows whenever the tables, the terms, the symbols or the secrets become others."""
 
 SCHEMA = f"""
@@ -24,20 +28,19 @@ CREATE TABLE files (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, language TEXT NOT NULL,
     sha256 TEXT NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
     included INTEGER NOT NULL,
-    lines INTEGER NOT NULL, text TEXT NOT NULL);
+    lines INTEGER NOT NULL, windows INTEGER NOT NULL, chunk INTEGER NOT NULL);
 CREATE TABLE passed (
     path TEXT PRIMARY KEY, reason TEXT NOT NULL, size INTEGER NOT NULL,
     modified_ns INTEGER NOT NULL, included INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE windows (
-    id INTEGER PRIMARY KEY, file INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL);
-CREATE INDEX windows_file ON windows (file);
+CREATE TABLE chunks (id INTEGER PRIMARY KEY, file INTEGER NOT NULL, text TEXT NOT NULL);
 CREATE TABLE symbols (
     file INTEGER NOT NULL, name TEXT NOT NULL, qualified TEXT NOT NULL, kind TEXT NOT NULL,
     first INTEGER NOT NULL, last INTEGER NOT NULL, head TEXT NOT NULL);
-CREATE INDEX symbols_name ON symbols (name);
+CREATE INDEX symbols_name ON symbols (name, file, first, last, kind, qualified);
 CREATE INDEX symbols_file ON symbols (file);
 CREATE VIRTUAL TABLE terms USING fts5 (
-    words, content = '', tokenize = "unicode61 remove_diacritics 0 tokenchars '_'");
+    words, content = '', detail = none, columnsize = 0,
+    tokenize = "unicode61 remove_diacritics 0 tokenchars '_'");
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (terms, row);
 PRAGMA user_version = {VERSION};
 COMMIT;
@@ -81,17 +84,40 @@ class Tables:
             (*state, path),
         )
 
+    def sha256(self, path: str) -> str:
+        """What is known of a file's bytes; "" if it is not in."""
+        rows = self.connection.execute("SELECT sha256 FROM files WHERE path = ?", (path,))
+        return next((found for (found,) in rows), "")
+
+    def files(self) -> int:
+        """How many files are in."""
+        found: int = self.connection.execute("SELECT count(*) FROM files").fetchone()[0]
+        return found
+
     def replace(self, file: RepositoryFile, state: State = UNKNOWN) -> None:
         """Put a file in, in place of what is known under its path."""
         self.remove(file.path)
+        execute, many = self.connection.execute, self.connection.executemany
         lines = _without_secrets(file)
-        cursor = self.connection.execute(
-            "INSERT INTO files (path, language, sha256, size, modified_ns, included, lines, text) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (file.path, file.language, file.sha256, *state, len(lines), "\n".join(lines)),
-        )  # fmt: skip
-        number = cursor.lastrowid
-        self.connection.executemany(
+        windows = list(_windows(lines))
+        chunk = (execute("SELECT max(id) FROM chunks").fetchone()[0] or 0) + 1
+        number = execute(
+            "INSERT INTO files (path, language, sha256, size, modified_ns, included, lines, "
+            "windows, chunk) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (file.path, file.language, file.sha256, *state, len(lines), len(windows), chunk),
+        ).lastrowid
+        many(
+            "INSERT INTO chunks VALUES (?, ?, ?)",
+            (
+                (
+                    chunk + first // WINDOW_STEP,
+                    number,
+                    "\n".join(lines[first : first + WINDOW_STEP]),
+                )
+                for first in range(0, len(lines), WINDOW_STEP)
+            ),
+        )
+        many(
             "INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 (number, found.name, found.qualified, found.kind, found.first, found.last,
@@ -99,30 +125,34 @@ class Tables:
                 for found in symbols(file.language, file.text, lines)
             ),
         )  # fmt: skip
-        for first, last, text in _windows(lines):
-            row = self.connection.execute(
-                "INSERT INTO windows (file, first, last) VALUES (?, ?, ?)", (number, first, last)
-            ).lastrowid
-            self.connection.execute("INSERT INTO terms (rowid, words) VALUES (?, ?)", (row, text))
+        many(
+            "INSERT INTO terms (rowid, words) VALUES (?, ?)",
+            ((chunk + first // WINDOW_STEP, words) for first, words in windows),
+        )
 
     def remove(self, path: str) -> None:
         """Take a file out, with all that is known of it."""
-        self.connection.execute("DELETE FROM passed WHERE path = ?", (path,))
-        found = self.connection.execute(
-            "SELECT id, text FROM files WHERE path = ?", (path,)
-        ).fetchone()
+        execute, many = self.connection.execute, self.connection.executemany
+        execute("DELETE FROM passed WHERE path = ?", (path,))
+        found = execute("SELECT id, chunk, lines FROM files WHERE path = ?", (path,)).fetchone()
         if found is None:
             return
-        number, text = found
-        rows = self.connection.execute(
-            "SELECT id FROM windows WHERE file = ? ORDER BY id", (number,)
-        ).fetchall()
-        for (row,), (_, _, words) in zip(rows, _windows(text.split("\n")), strict=True):
-            self.connection.execute(
-                "INSERT INTO terms (terms, rowid, words) VALUES ('delete', ?, ?)", (row, words)
-            )
-        for table, column in (("windows", "file"), ("symbols", "file"), ("files", "id")):
-            self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))  # noqa: S608 - constants
+        number, chunk, count = found
+        span = chunk, chunk + chunks_in(count) - 1
+        rows = execute("SELECT text FROM chunks WHERE id BETWEEN ? AND ? ORDER BY id", span)
+        lines = "\n".join(text for (text,) in rows).split("\n")
+        many(
+            "INSERT INTO terms (terms, rowid, words) VALUES ('delete', ?, ?)",
+            [(chunk + first // WINDOW_STEP, words) for first, words in _windows(lines)],
+        )
+        execute("DELETE FROM chunks WHERE id BETWEEN ? AND ?", span)
+        execute("DELETE FROM symbols WHERE file = ?", (number,))
+        execute("DELETE FROM files WHERE id = ?", (number,))
+
+
+def chunks_in(lines: int) -> int:
+    """How many chunks so many lines take."""
+    return -(-lines // WINDOW_STEP)
 
 
 def _without_secrets(file: RepositoryFile) -> list[str]:
@@ -136,11 +166,10 @@ def _without_secrets(file: RepositoryFile) -> list[str]:
     return lines
 
 
-def _windows(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """(first, last, terms) of overlapping windows; those without a word are left out."""
-    words = [" ".join(terms(line)) for line in lines]
+def _windows(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """(first line, distinct terms) of overlapping windows; those without a word are left out."""
+    words = [tuple(terms(line)) for line in lines]
     for first in range(0, max(len(lines) - WINDOW_STEP, 1), WINDOW_STEP):
-        last = min(first + WINDOW_LINES, len(lines)) - 1
-        text = " ".join(word for word in words[first : last + 1] if word)
-        if text:
-            yield first, last, text
+        distinct = dict.fromkeys(chain.from_iterable(words[first : first + WINDOW_LINES]))
+        if distinct:
+            yield first, " ".join(distinct)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .ignore_files import IGNORE_FILE, ignored_above, lines_of
 from .ignoring import Ignored, Patterns
 from .rules import Rules
 
@@ -18,8 +19,6 @@ _VENDORED = frozenset(
 _VENDORED_ENDINGS = (".egg-info", ".dist-info", ".xcodeproj", ".framework")
 _MARKS = (("pyvenv.cfg", "vendored"), ("CACHEDIR.TAG", "vendored"), (".git", "other repository"))
 """Entries that tell what a folder below the root is."""
-_IGNORE_FILE = ".gitignore"
-_MOST_IGNORE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +103,44 @@ def walk(
         pending += sorted(found, key=lambda child: child.path, reverse=True)
 
 
+def look_at(root: Path, rules: Rules, path: str) -> Found | Skipped:
+    """One file below ``root`` as :func:`walk` judges it, at the cost of the folders around it.
+
+    One that is not on disk (yet) is judged by its place, and has neither size nor time.
+    """
+    wanted = _Wanted.of(rules)
+    above, _, name = path.rpartition("/")
+    folder = _reached(root, f"{above}/" if above else "", wanted)
+    if isinstance(folder, _Folder):
+        folder = _opened(folder, _telling_names(folder), wanted)
+    if isinstance(folder, Skipped):
+        return folder
+    location = folder.location / name
+    if odd := _odd(name, path):
+        return odd
+    try:
+        status = location.lstat()
+        looks = status.st_mode, status.st_size, status.st_mtime_ns
+    except FileNotFoundError:
+        looks = stat.S_IFREG, 0, 0
+    except OSError:
+        return Skipped(path, "unreadable")
+    if stat.S_ISLNK(looks[0]):
+        return Skipped(path, "link")
+    return _judge_file(path, location, looks, folder, wanted)
+
+
+def _telling_names(folder: _Folder) -> set[str]:
+    """Of the entries' names those that say something of a folder, without listing it."""
+    return {name for name, _ in _MARKS if (folder.location / name).exists()} | {IGNORE_FILE}
+
+
 def _reached(root: Path, path: str, wanted: "_Wanted") -> _Folder | Skipped:
     """A folder below ``root``, or the first on the way to it that is left out."""
     folder: _Folder | Skipped = _Folder("", root, ignored_above(root))
     for part in path.split("/")[:-1]:
         if isinstance(folder, _Folder):
-            names = {name for name, _ in _MARKS if (folder.location / name).exists()}
-            folder = _opened(folder, names | {_IGNORE_FILE}, wanted)
+            folder = _opened(folder, _telling_names(folder), wanted)
         if isinstance(folder, Skipped):
             break
         location = folder.location / part
@@ -127,8 +157,8 @@ def _opened(folder: _Folder, names: set[str], wanted: "_Wanted") -> _Folder | Sk
         if not wanted.below(folder.path):
             return Skipped(folder.path, mark)
         folder = _Folder(folder.path, folder.location, folder.ignored, mark)
-    if _IGNORE_FILE in names:
-        ignored = folder.ignored.within(folder.path, _lines(folder.location / _IGNORE_FILE))
+    if IGNORE_FILE in names:
+        ignored = folder.ignored.within(folder.path, lines_of(folder.location / IGNORE_FILE))
         folder = _Folder(folder.path, folder.location, ignored, folder.reason)
     return folder
 
@@ -173,8 +203,8 @@ def _judge(
     child: "os.DirEntry[str]", folder: _Folder, wanted: _Wanted
 ) -> _Folder | Found | Skipped:
     path = folder.path + child.name
-    if not child.name.isprintable():  # half a character, or a line break that would end a header
-        return Skipped(path.encode("utf-8", "backslashreplace").decode(), "odd name")
+    if odd := _odd(child.name, path):
+        return odd
     try:
         status = child.stat(follow_symlinks=False)
     except OSError:
@@ -184,10 +214,26 @@ def _judge(
         return Skipped(path, "link")
     if is_folder:
         return _judge_folder(child.name, Path(child.path), folder, wanted)
+    looks = status.st_mode, status.st_size, status.st_mtime_ns
+    return _judge_file(path, Path(child.path), looks, folder, wanted)
+
+
+def _odd(name: str, path: str) -> Skipped | None:
+    """Half a character, or a line break that would end a header."""
+    if name.isprintable():
+        return None
+    return Skipped(path.encode("utf-8", "backslashreplace").decode(), "odd name")
+
+
+def _judge_file(
+    path: str, location: Path, looks: tuple[int, int, int], folder: _Folder, wanted: _Wanted
+) -> Found | Skipped:
+    """``looks`` are mode, size and time of change in nanoseconds."""
+    mode, size, modified_ns = looks
     included = wanted.include.names(path)
-    if reason := _against(path, status.st_mode, folder, wanted, included=included):
+    if reason := _against(path, mode, folder, wanted, included=included):
         return Skipped(path, reason)
-    return Found(path, Path(child.path), status.st_size, status.st_mtime_ns, included)
+    return Found(path, location, size, modified_ns, included)
 
 
 def _against(path: str, mode: int, folder: _Folder, wanted: _Wanted, *, included: bool) -> str:
@@ -227,39 +273,3 @@ def _is_junction(child: "os.DirEntry[str]") -> bool:
     """
     ask = getattr(child, "is_junction", None)
     return bool(ask()) if ask is not None else False
-
-
-def ignored_above(root: Path) -> Ignored:
-    """What .gitignore files above ``root`` and the repository's own list say of it."""
-    root = root.absolute()
-    top = next((at for at in (root, *root.parents) if (at / ".git").exists()), None)
-    if top is None:
-        return Ignored()
-    outer = "" if top == root else root.relative_to(top).as_posix() + "/"
-    ignored = Ignored().within("", _lines(_git_folder(top) / "info" / "exclude"), outer=outer)
-    for depth in range(len(root.relative_to(top).parts)):
-        above = top.joinpath(*root.relative_to(top).parts[:depth])
-        outer = root.relative_to(above).as_posix() + "/"
-        ignored = ignored.within("", _lines(above / _IGNORE_FILE), outer=outer)
-    return ignored
-
-
-def _git_folder(top: Path) -> Path:
-    """``.git``, or what it points at in a worktree or a submodule."""
-    git = top / ".git"
-    for pointer, lead in ((git, "gitdir:"), (git / "commondir", "")):
-        if lines := _lines(pointer):
-            git = (pointer.parent / lines[0].removeprefix(lead).strip()).absolute()
-    return git
-
-
-def _lines(path: Path) -> list[str]:
-    """A small text file's lines; none of one that is no plain file or cannot be read."""
-    try:
-        if not stat.S_ISREG(path.lstat().st_mode):  # git follows no link here either
-            return []
-        with path.open("rb") as file:
-            data = file.read(_MOST_IGNORE_BYTES)
-    except OSError:
-        return []
-    return data.decode("utf-8-sig", "replace").splitlines()

@@ -11,7 +11,7 @@ import statistics
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -20,14 +20,23 @@ from rich.console import Console
 from rich.table import Table
 
 from lsp_server.prompt.assemble import Source
-from lsp_server.prompt.query import Query
+from lsp_server.prompt.query import ANCHOR_LINES, Query
 from lsp_server.prompt.recall import Recall
 from lsp_server.prompt.window import Budget, window
-from lsp_server.store.files import RepositoryFile
 from lsp_server.store.index import RepositoryIndex
+from lsp_server.store.layered import LayeredIndex
+from lsp_server.store.refreshing import take_in
 from lsp_server.store.rules import Rules
 
-PLACES, SAVES = 200, 20
+PLACES, SAVES = 200, 60
+ELSEWHERE, NEXT_LINES = "looked up in another file", "looked up some lines below"
+READING, SAME_LINE = "of which reading the document", "looked up again on the same line"
+SAVED, TYPED = "a save, until it is committed", "a typed document, until others know it"
+COMMITTED = "the same by the clock"
+ROWS = dict.fromkeys((ELSEWHERE, NEXT_LINES, READING, SAME_LINE, SAVED), "ms of CPU") | {
+    COMMITTED: "ms",
+    TYPED: "ms of CPU",
+}
 BUDGET = Budget(prefix=640, suffix=160, output=64, snippets=256)
 
 
@@ -64,6 +73,25 @@ def milliseconds(call: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
+def cost(call: Callable[[], object]) -> float:
+    """Milliseconds of CPU."""
+    started = time.process_time()
+    call()
+    return 1000 * (time.process_time() - started)
+
+
+def eight_each(lines: Sequence[str]) -> list[int]:
+    """A count of tokens."""
+    return [8] * len(lines)
+
+
+def behind(text: str, place: int, lines: int) -> int:
+    """The place so many lines further down; the text's end if there are fewer."""
+    for _ in range(lines):
+        place = text.find("\n", place) + 1 or len(text)
+    return place
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
@@ -84,37 +112,37 @@ def main() -> None:
             table.add_row("file", "MiB", f"{size / 2**20:.0f}", "")
             nothing = milliseconds(lambda: index.refresh(root, rules))
             table.add_row("refreshed, nothing changed", "ms", f"{nothing:.0f}", "")
-            rows = {
-                "looked up": [],
-                "": [],
-                "looked up again on the same line": [],
-                "one file taken in anew": [],
-            }
+            rows: dict[str, list[float]] = {name: [] for name in ROWS}
             random, paths = Random(1), sorted(root.rglob("*.py"))
             reading = RepositoryIndex.reading(Path(folder) / "index.sqlite")
             for path in random.choices(paths, k=PLACES):
                 text = path.read_text("utf-8")
                 at = random.randrange(len(text) + 1)
-                source = Source(text[:at], text[at:], path.relative_to(root).as_posix(), "r")
-                shown = window(source.before, source.after, BUDGET, lambda some: [8] * len(some))
-                recall = Recall()
-                for row in ("looked up", "looked up again on the same line"):
-                    rows[row].append(
-                        milliseconds(lambda: recall.candidates(source, reading, shown))  # noqa: B023
-                    )
-                rows[""].append(milliseconds(lambda: Query.of(source)))  # noqa: B023
+                recall, name = Recall(), path.relative_to(root).as_posix()
+                for row, place in (
+                    (ELSEWHERE, at), (SAME_LINE, at), (NEXT_LINES, behind(text, at, ANCHOR_LINES)),
+                ):  # fmt: skip
+                    source = Source(text[:place], text[place:], name, "r")
+                    shown = window(source.before, source.after, BUDGET, eight_each)
+                    rows[row].append(cost(lambda: recall.candidates(source, reading, shown)))  # noqa: B023
+                rows[READING].append(cost(lambda: Query.of(source)))  # noqa: B023
             for path in random.choices(paths, k=SAVES):
-                text = path.read_text("utf-8") + "\nsaved = 1\n"
+                with path.open("a", encoding="utf-8") as file:
+                    file.write("\nsaved = 1\n")
                 name = path.relative_to(root).as_posix()
-                file = RepositoryFile(name, "python", text, str(len(text)), 0.0)
-                rows["one file taken in anew"].append(
-                    milliseconds(lambda: index.replace_file(file))  # noqa: B023
-                )
+                started, cpu = time.perf_counter(), time.process_time()
+                take_in(Path(folder) / "index.sqlite", root, Rules.of(root), name)
+                rows[SAVED].append(1000 * (time.process_time() - cpu))
+                rows[COMMITTED].append(1000 * (time.perf_counter() - started))
+            texts: dict[str, str] = {}
+            layered = LayeredIndex(root, reading, lambda: texts)
+            for path in random.choices(paths, k=SAVES):
+                texts = {path.relative_to(root).as_posix(): path.read_text("utf-8") + "\ntyped = 1"}
+                rows[TYPED].append(cost(lambda: layered.version("")))
         for name, times in rows.items():
             ordered = sorted(times)
             late = ordered[round(0.95 * (len(ordered) - 1))]
-            label = name or "of which reading the document"
-            table.add_row(label, "ms", f"{statistics.median(ordered):.1f}", f"{late:.1f}")
+            table.add_row(name, ROWS[name], f"{statistics.median(ordered):.1f}", f"{late:.1f}")
     console = Console()
     console.print(table)
     console.print(f"load {os.getloadavg()[0]:.1f}")

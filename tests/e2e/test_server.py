@@ -297,6 +297,32 @@ async def test_a_prompt_holds_what_another_file_defines(home, workspace):
     index.close()
 
 
+async def test_a_prompt_holds_what_another_tab_has_and_no_disk_does(home, workspace):
+    (workspace / "shop.py").write_text("def sell(ledger, amount):\n    return None\n")
+    async with editor(home, workspace, options={"latencyTargetMs": 60_000}) as session:
+        await session.ready()
+        shop = session.open((workspace / "shop.py").read_text(), "shop.py")
+        whole = types.TextDocumentContentChangeWholeDocument(SHOP)
+        session.client.text_document_did_change(
+            types.DidChangeTextDocumentParams(
+                types.VersionedTextDocumentIdentifier(2, shop), [whole]
+            )
+        )
+        book = session.open(BOOK, "book.py")
+        [item] = await session.complete(book, 10, 11)
+        # The name stands nowhere but in the tab that was not saved.
+        assert item.insert_text.startswith("close_walnut(")
+        why = await session.client.protocol.send_request_async("tenon/why", {"uri": book})
+        assert any(place.startswith("shop.py:") for place in why.snippets)
+        session.client.text_document_did_close(
+            types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(shop))
+        )
+        later = session.open(BOOK, "later.py")
+        await session.complete(later, 10, 11)
+        why = await session.client.protocol.send_request_async("tenon/why", {"uri": later})
+        assert not any("close_walnut" in segment.text for segment in why.segments)
+
+
 def promoted(home, workspace, seed):
     """What a run would leave behind: a random adapter that the gate found better."""
     registry, adapter = published(home, workspace, seed)

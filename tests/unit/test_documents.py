@@ -111,3 +111,20 @@ def test_a_path_is_named_below_the_innermost_folder():
 def test_a_malformed_uri_lies_nowhere():
     assert path_of("file://[") is None
     assert path_of("untitled:Untitled-1") is None
+
+
+def test_open_documents_are_those_of_the_innermost_folder():
+    folders = [types.WorkspaceFolder(f"file://{path}", "x") for path in ("/home", "/home/app")]
+    workspace = LspWorkspace(None, workspace_folders=folders)
+    uris = ("file:///home/a.py", "file:///home/app/src/b%20c.py", "file:///x.py", "untitled:One",
+            "git:/home/d.py")  # fmt: skip
+    for uri in uris:
+        workspace.put_text_document(types.TextDocumentItem(uri, "python", 1, f"text of {uri}"))
+    assert workspace.texts("/home") == {"a.py": "text of file:///home/a.py"}
+    assert set(workspace.texts("/home/app")) == {"src/b c.py"}
+    change = types.TextDocumentContentChangeWholeDocument("typed")
+    identifier = types.VersionedTextDocumentIdentifier(2, "file:///home/a.py")
+    workspace.update_text_document(identifier, change)
+    assert workspace.texts("/home") == {"a.py": "typed"}
+    workspace.remove_text_document("file:///home/a.py")
+    assert workspace.texts("/home") == {}

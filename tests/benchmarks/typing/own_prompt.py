@@ -23,6 +23,7 @@ from lsp_server.prompt.healing import tokens_to_take_back
 from lsp_server.prompt.snippets import snippets_for
 from lsp_server.prompt.window import window
 from lsp_server.store.index import RepositoryIndex
+from lsp_server.store.layered import LayeredIndex
 
 from .infill_text import Window
 from .suggester import Document
@@ -41,7 +42,8 @@ class OwnPrompt:
         self._vocabulary = self._model.vocabulary
         self._fim = fim
         self._root = root
-        self._index = RepositoryIndex.reading(index)
+        self._texts: dict[str, str] = {}
+        self._index = LayeredIndex(root, RepositoryIndex.reading(index), lambda: self._texts)
         info = EngineInfo("peer", fim, CONTEXT, prefill, decode)
         self._budget = budget_for(info, ProviderOptions().latency_target_ms)
         self._counts: LRUCache[str, int] = LRUCache(65_536)
@@ -56,6 +58,8 @@ class OwnPrompt:
         before, after = document.text[:cursor], document.text[cursor:]
         shown = window(before, after, self._budget, self._count)
         source = Source(before, after, document.path, self._root.name)
+        self._texts[document.path] = document.text
+        self._index.version(document.path)  # what was typed in other files
         found = snippets_for(source, self._index, self._budget.snippets, self._count, shown=shown)
         source = Source(before, after, document.path, self._root.name, found)
         prompt = assemble(source, self._fim, self._budget, self._count)

@@ -273,7 +273,7 @@ class FakeIndex:
     def __init__(self):
         self.asked = 0
 
-    def version(self):
+    def version(self, exclude):
         return 1
 
     def places(self, names, exclude):

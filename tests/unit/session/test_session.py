@@ -374,8 +374,8 @@ class FakeIndexes:
     def index_of(self, root):
         self.asked.append(root)
 
-    def saved(self, root):
-        self.noted.append(root)
+    def saved(self, root, path):
+        self.noted.append((root, path))
 
 
 async def test_the_index_is_that_of_the_innermost_folder_and_hears_of_saves():
@@ -384,9 +384,9 @@ async def test_the_index_is_that_of_the_innermost_folder_and_hears_of_saves():
     roots = ("/home", "/home/app", "/other")
     await session.complete(request("x = ‸", path="/home/app/a.py", roots=roots))
     await session.complete(request("x = ‸", path="/elsewhere/a.py", roots=roots))
-    session.saved("/home/b.py", roots)
+    session.saved("/home/deep/b.py", roots)
     session.saved(None, roots)
-    assert (indexes.asked, indexes.noted) == (["/home/app"], ["/home"])
+    assert (indexes.asked, indexes.noted) == (["/home/app"], [("/home", "deep/b.py")])
 
 
 async def test_a_cursor_that_rests_is_read_in_the_background(monkeypatch):

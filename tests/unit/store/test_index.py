@@ -56,14 +56,18 @@ def searched(index, *terms, exclude=""):
 
 
 def everything(path):
-    with sqlite3.connect(path) as connection:
-        rows = connection.execute(
-            "SELECT f.path, f.sha256, f.text, s.name, s.head FROM files f "
-            "LEFT JOIN symbols s ON s.file = f.id ORDER BY 1, 4"
-        ).fetchall()
-        terms = connection.execute("SELECT * FROM vocabulary ORDER BY term").fetchall()
+    connection = sqlite3.connect(path)
+    rows = [
+        connection.execute(statement).fetchall()
+        for statement in (
+            "SELECT path, sha256, lines, windows FROM files ORDER BY 1",
+            "SELECT path, c.id - chunk, text FROM files f, chunks c WHERE file=f.id ORDER BY 1, 2",
+            "SELECT path, name, first, head FROM files JOIN symbols ON file = id ORDER BY 1, 3, 2",
+            "SELECT term, doc FROM vocabulary ORDER BY term",
+        )
+    ]
     connection.close()
-    return rows, terms
+    return rows
 
 
 def test_definitions_and_windows_are_found(index, root):
@@ -180,10 +184,57 @@ def test_in_memory_it_is_the_same():
     assert index.contents().files == 1
 
 
-def test_ties_are_broken_by_path():
+@pytest.mark.parametrize("limit", [1, 2, 3, 9])
+def test_ties_are_broken_by_path(limit):
     same = "def compute_total(): ...\n"
     index = RepositoryIndex.of_files(file(path, same) for path in ("c.py", "a.py", "b.py"))
-    assert searched(index, "compute_total") == ["a.py", "b.py", "c.py"]
+    found = index.search(["compute_total"], "", limit)
+    assert [passage.path for passage in found] == ["a.py", "b.py", "c.py"][:limit]
+
+
+def test_the_best_windows_are_those_with_most_of_the_rarest_terms():
+    texts = {
+        "one.py": "alpha_x\n", "two.py": "alpha_x\nbeta_x\n", "three.py": "beta_x\ngamma_x\n",
+        "four.py": "gamma_x\nbeta_x\nalpha_x\n", "five.py": "nothing_here\n",
+    }  # fmt: skip
+    index = RepositoryIndex.of_files(file(path, text) for path, text in texts.items())
+    words = ["gamma_x", "alpha_x", "beta_x"]
+    ordered = ["four.py", "three.py", "two.py", "one.py"]
+    for limit in range(1, 5):
+        found = index.search(words, "", limit)
+        assert [passage.path for passage in found] == ordered[:limit]
+    assert searched(index, *words, exclude="four.py") == ordered[1:]
+    hidden = index.search(words, "four.py", 5, hidden=["three.py", "unknown.py"])
+    assert [passage.path for passage in hidden] == ["two.py", "one.py"]
+
+
+def test_windows_and_definitions_are_read_out_of_the_middle_of_a_file():
+    lines = [f"word_{number} = {number}" for number in range(37)]
+    lines[12:21] = ["def long_one():", *(f"    step_{number}()" for number in range(8))]
+    index = RepositoryIndex.of_files([file("a.py", "\n".join(lines))])
+    for number, line in enumerate(lines):
+        term = line.split("(")[0].split(" =")[0].removeprefix("def ").strip()
+        for passage in index.search([term], "", 9):
+            assert passage.first <= number <= passage.last
+            assert passage.text == "\n".join(lines[passage.first : passage.last + 1])
+    assert {(p.first, p.last) for p in index.search(["word_36"], "", 9)} == {(30, 36)}
+    [place] = index.places(["long_one"], "")
+    assert index.definition(place).whole == "\n".join(lines[12:21])
+
+
+def test_a_name_that_is_everywhere_takes_no_others_room(monkeypatch):
+    monkeypatch.setattr("lsp_server.store.index.MOST_PLACES", 2)
+    monkeypatch.setattr("lsp_server.store.index._MOST_ROWS", 2)
+    files = [file(f"{n}.py", "def everywhere(): ...\n") for n in range(3)]
+    index = RepositoryIndex.of_files([*files, file("z.py", "def once(): ...\n")])
+    assert found(index, "everywhere", "once", "nowhere") == [("z.py", "once")]
+
+
+def test_files_may_be_hidden_and_are_known_by_their_bytes():
+    index = RepositoryIndex.of_files([file("a.py", "def one_f(): ...\n"), file("b.py", STORE)])
+    assert index.places(["one_f", "Ledger"], "c.py", hidden=["b.py"])[0].path == "a.py"
+    assert index.places(["one_f", "Ledger"], "a.py", hidden=["b.py"]) == []
+    assert index.hashes(["b.py", "c.py"]) == {"b.py": str(hash(STORE))}
 
 
 def test_a_rare_term_tells_more_than_a_common_one_and_an_unknown_one_most():

@@ -3,7 +3,7 @@
 import pytest
 
 from lsp_server.store.rules import Rules
-from lsp_server.store.walking import walk
+from lsp_server.store.walking import Found, Skipped, look_at, walk
 
 
 @pytest.fixture
@@ -43,3 +43,24 @@ def test_one_folder_alone(root):
 )  # fmt: skip
 def test_what_is_left_out_is_not_entered(root, folder, left_out):
     assert paths(root, below=folder) == ([left_out], [])
+
+
+def test_one_file_is_judged_as_within_the_whole(root):
+    (root / "tenon.toml").write_text('[files]\nexclude = ["src/b.py"]\ninclude = ["venv/e.py"]\n')
+    (root / "no.fifo").symlink_to(root / "a.py")
+    rules = Rules.of(root)
+    whole = {entry.path: entry for entry in walk(root, rules)}
+    files = [path for path in whole if not path.endswith("/")]
+    assert {path: look_at(root, rules, path) for path in files} == {p: whole[p] for p in files}
+    assert look_at(root, rules, "venv/e.py").included
+    assert look_at(root, rules, "out/d.py") == Skipped("out/", "ignored")
+    assert look_at(root, rules, "link/b.py") == Skipped("link", "link")
+    assert look_at(root, rules, "src") == Skipped("src", "special file")
+
+
+def test_a_file_that_is_not_there_yet_is_judged_by_its_place(root):
+    rules = Rules.of(root)
+    for path in ("new.py", "src/new.py", "new/folder/new.py"):
+        assert look_at(root, rules, path) == Found(path, root / path, 0, 0, included=False)
+    for path, reason in (("out/new.py", "ignored"), ("venv/new.py", "vendored")):
+        assert look_at(root, rules, path).reason == reason

@@ -1,0 +1,201 @@
+import time
+
+import pytest
+
+from lsp_server.prompt.assemble import Source
+from lsp_server.prompt.snippets import candidates_for
+from lsp_server.store import layered
+from lsp_server.store.index import RepositoryIndex
+from lsp_server.store.layered import LayeredIndex
+from lsp_server.store.rules import Rules
+
+SAVED = "def keep_entry(ledger):\n    return ledger.quartz()\n"
+TYPED = "def keep_journal(ledger):\n    return ledger.zebra()\n"
+NEW = "def brand_new_walnut(x):\n    return x.walnut()\n"
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    (folder / ".git").mkdir()
+    (folder / ".gitignore").write_text("out/\n")
+    (folder / "store.py").write_text(SAVED)
+    (folder / "other.py").write_text("def other_thing():\n    return 1\n")
+    return folder
+
+
+@pytest.fixture
+def texts():
+    return {}
+
+
+@pytest.fixture
+def disk(tmp_path, root):
+    with RepositoryIndex.open(tmp_path / "home" / "index.sqlite") as index:
+        index.refresh(root, Rules())
+        yield index
+
+
+@pytest.fixture
+def index(tmp_path, root, texts, disk):
+    reading = RepositoryIndex.reading(tmp_path / "home" / "index.sqlite")
+    made = LayeredIndex(root, reading, lambda: texts)
+    yield made
+    made.close()
+
+
+def defined(index, *names, asking="app.py"):
+    index.version(asking)
+    return [(place.name, place.path) for place in index.places(names, asking)]
+
+
+def searched(index, *terms, asking="app.py"):
+    index.version(asking)
+    return {passage.path for passage in index.search(terms, asking, 5)}
+
+
+def test_what_is_typed_hides_what_was_saved(index, texts):
+    assert defined(index, "keep_entry", "keep_journal") == [("keep_entry", "store.py")]
+    texts["store.py"] = TYPED
+    assert defined(index, "keep_entry", "keep_journal") == [("keep_journal", "store.py")]
+    [place] = index.places(["keep_journal"], "app.py")
+    assert index.definition(place).whole == TYPED.strip()
+    assert (searched(index, "zebra"), searched(index, "quartz")) == ({"store.py"}, set())
+    texts.clear()
+    assert defined(index, "keep_entry", "keep_journal") == [("keep_entry", "store.py")]
+    assert (searched(index, "zebra"), searched(index, "quartz")) == (set(), {"store.py"})
+
+
+def test_a_file_that_was_never_saved_is_known(index, texts):
+    texts["deep/new.py"] = NEW
+    assert defined(index, "brand_new_walnut") == [("brand_new_walnut", "deep/new.py")]
+    source = Source("from deep.new import brand_new_walnut\n\n\n" + "\n" * 8, "", "app.py")
+    index.version("app.py")
+    assert NEW.strip() in [found.whole for found in candidates_for(source, index)]
+
+
+def test_a_documents_own_text_is_no_source_and_typing_in_it_changes_nothing(index, texts):
+    texts["store.py"], texts["other.py"] = TYPED, NEW
+    version = index.version("store.py")
+    found = defined(index, "keep_journal", "keep_entry", "brand_new_walnut", asking="store.py")
+    assert found == [("brand_new_walnut", "other.py")]
+    for typed in "abc":
+        texts["store.py"] += typed
+        assert index.version("store.py") == version
+    assert index.version("other.py") != version
+
+
+def test_the_version_follows_what_other_documents_become(index, texts, disk, root):
+    seen = [index.version("app.py")]
+    for text in (SAVED, TYPED, TYPED + "# more\n", None):
+        if text is None:
+            del texts["store.py"]
+        else:
+            texts["store.py"] = text
+        seen.append(index.version("app.py"))
+        assert index.version("app.py") == seen[-1]
+    assert seen[0] == seen[1]  # open, and as it was saved
+    assert len(set(seen)) == len(seen) - 1
+    (root / "other.py").write_text(NEW)
+    disk.refresh(root, Rules())
+    assert index.version("app.py") not in seen
+
+
+def test_a_document_leaves_when_the_index_below_has_it(index, texts, disk, root):
+    texts["store.py"] = TYPED
+    assert defined(index, "keep_journal") == [("keep_journal", "store.py")]
+    (root / "store.py").write_text(TYPED)
+    disk.refresh(root, Rules())
+    assert defined(index, "keep_journal") == [("keep_journal", "store.py")]
+    assert index._hidden == frozenset()
+    assert index._above.contents().files == 0
+
+
+def test_line_ends_are_the_files_own(index, texts, disk, root):
+    text = SAVED.replace("\n", "\r\n")
+    (root / "store.py").write_bytes(text.encode())
+    disk.refresh(root, Rules())
+    texts["store.py"] = text
+    assert defined(index, "keep_entry") == [("keep_entry", "store.py")]
+    assert index._hidden == frozenset()
+    texts["store.py"] = TYPED.replace("\n", "\r\n")
+    index.version("app.py")
+    [place] = index.places(["keep_journal"], "app.py")
+    assert index.definition(place).whole == TYPED.strip()
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("out/secret_place.py", NEW),
+        ("venv/lib.py", NEW),
+        ("notes.md", NEW),
+        ("made_pb2.py", NEW),
+        ("by_a_program.py", "# Code generated by x. DO NOT EDIT.\n" + NEW),
+        ("binary.py", "\0" + NEW),
+        ("long.py", NEW * 50),
+        ("left_out.py", NEW),
+    ],
+)
+def test_what_the_rules_leave_out_never_gets_in(index, texts, root, path, text):
+    (root / "tenon.toml").write_text('[files]\nexclude = ["left_out.py"]\nmax_file_bytes = 2000\n')
+    texts[path] = text
+    assert defined(index, "brand_new_walnut") == []
+    assert searched(index, "walnut") == set()
+
+
+def test_a_tenon_toml_that_cannot_be_read_keeps_open_documents_out(index, texts, root):
+    (root / "tenon.toml").write_text("[files\n")
+    texts["new.py"] = NEW
+    assert defined(index, "brand_new_walnut") == []
+
+
+def test_lines_with_secrets_never_get_in(index, texts):
+    texts["conf.py"] = 'def connect_walnut():\n    password = "hunter2"\n    return 1\n'
+    index.version("app.py")
+    [place] = index.places(["connect_walnut"], "app.py")
+    assert index.definition(place).whole == "def connect_walnut():\n\n    return 1"
+    [passage] = index.search(["connect_walnut"], "app.py", 5)
+    assert "hunter2" not in passage.text
+
+
+def test_half_a_character_is_no_error(index, texts):
+    texts["new.py"] = NEW + "x = '\ud800'\n"
+    assert defined(index, "brand_new_walnut") == [("brand_new_walnut", "new.py")]
+
+
+def test_a_term_is_as_rare_as_the_whole_repository_has_it(index, texts):
+    before = index.rarity(["zebra", "quartz"])
+    texts["store.py"] = TYPED
+    index.version("app.py")
+    assert index.rarity(["zebra", "quartz"]) == before
+
+
+def test_large_and_many_documents_are_known_as_they_were_saved(index, texts, monkeypatch):
+    monkeypatch.setattr(layered, "MOST_CHARACTERS", len(TYPED))
+    texts["store.py"] = TYPED
+    assert defined(index, "keep_entry", "keep_journal") == [("keep_journal", "store.py")]
+    texts["store.py"] = TYPED + "# and more than that\n"
+    assert defined(index, "keep_entry", "keep_journal") == [("keep_entry", "store.py")]
+    monkeypatch.setattr(layered, "MOST_CHARACTERS", 1000)
+    monkeypatch.setattr(layered, "MOST_DOCUMENTS", 1)
+    texts["a.py"] = NEW
+    found = defined(index, "keep_entry", "brand_new_walnut")
+    assert found == [("brand_new_walnut", "a.py"), ("keep_entry", "store.py")]
+
+
+def test_without_an_index_open_documents_are_known_all_the_same(tmp_path, root):
+    reading = RepositoryIndex.reading(tmp_path / "nothing.sqlite")
+    index = LayeredIndex(root, reading, lambda: {"store.py": TYPED, "other.py": NEW})
+    assert defined(index, "keep_journal") == [("keep_journal", "store.py")]
+    assert searched(index, "walnut") == {"other.py"}
+
+
+def test_reading_a_text_again_costs_nothing(index, texts):
+    texts.update({f"new_{number}.py": NEW * 200 for number in range(10)})
+    index.version("app.py")
+    started = time.perf_counter()
+    for _ in range(20):
+        index.version("app.py")
+    assert (time.perf_counter() - started) / 20 < 0.01
