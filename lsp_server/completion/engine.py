@@ -36,8 +36,9 @@ class GenerationRequest:
     """One prompt to continue: greedily, or drawn at a ``temperature``, repeatable by its ``seed``.
 
     ``cache_key`` names the sequence that this request belongs to (a file), so that its KV cache is
-    found again. ``heal`` asks for token healing at the prompt's end. Lower ``priority`` goes
-    first; 0 is a user who waits.
+    found again. ``heal`` asks for token healing at the prompt's end. With ``one_line`` no more is
+    needed than up to the newline behind the answer's first text; an engine may write on. Lower
+    ``priority`` goes first; 0 is a user who waits.
     """
 
     prompt: Prompt
@@ -46,6 +47,7 @@ class GenerationRequest:
     adapter: str | None = None
     cache_key: str = ""
     heal: bool = True
+    one_line: bool = False
     priority: int = 0
     temperature: float = 0.0
     seed: int | None = None

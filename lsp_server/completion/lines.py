@@ -1,4 +1,4 @@
-"""The cursor's own line, and what counts as a word. Pure."""
+"""The cursor's own line, and what counts as a word. Pure; nothing copies a whole document."""
 
 
 def is_word(character: str) -> bool:
@@ -8,9 +8,10 @@ def is_word(character: str) -> bool:
 
 def rest_of_line(after: str) -> str:
     """The text from the cursor to the end of its line."""
-    return after.partition("\n")[0]
+    newline = after.find("\n")
+    return after if newline < 0 else after[:newline]
 
 
 def line_before(before: str) -> str:
     """The text from the start of the cursor's line to the cursor."""
-    return before.rpartition("\n")[2]
+    return before[before.rfind("\n") + 1 :]

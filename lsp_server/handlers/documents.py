@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lsprotocol import types
 
 from .. import protocol
-from ..documents import LspWorkspace, path_of
+from ..documents import TOP, LspWorkspace, path_of
 from ..edits import Request
 from ..protocol import Cursor
 from ..session.keys import Edit
@@ -45,7 +45,7 @@ async def did_change(ls: "TenonServer", params: types.DidChangeTextDocumentParam
     ls.session.typed(path_of(uri), workspace.roots())
     if document is not None:
         edit = Edit.of(params.content_changes, encoding)
-        ls.session.edited(uri, document.source, edit, encoding)
+        ls.session.edited(uri, document.source, edit, encoding, document.near)
 
 
 async def cursor(ls: "TenonServer", params: Any) -> None:
@@ -66,6 +66,7 @@ def _request(workspace: LspWorkspace, uri: str, position: types.Position) -> Req
         language=(document.language_id or "") if document else "",
         path=path_of(uri),
         roots=workspace.roots(),
+        near=document.near if document else TOP,
     )
 
 
