@@ -21,13 +21,12 @@ async def inline_completion(
 ) -> types.InlineCompletionList:
     """Answer a keystroke; an empty list with its reason in the status otherwise."""
     workspace = cast("LspWorkspace", ls.workspace)  # TenonProtocol sees to that
-    uri = params.text_document.uri
-    ls.session.typed(path_of(uri), workspace.roots())
     request = replace(
-        _request(workspace, uri, params.position),
+        _request(workspace, params.text_document.uri, params.position),
         automatic=params.context.trigger_kind is types.InlineCompletionTriggerKind.Automatic,
         selected=params.context.selected_completion_info,
     )
+    ls.session.typed(request.path, request.roots)
     suggestion, _ = await ls.session.complete(request)
     if suggestion is None:
         return types.InlineCompletionList([])
