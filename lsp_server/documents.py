@@ -70,7 +70,7 @@ class LspDocument(TextDocument):
         start = end = clamped_offset(text, change.range.start, encoding, near)
         if change.range.end != change.range.start:
             end = max(start, clamped_offset(text, change.range.end, encoding, near))
-        self._source = text[:start] + change.text + text[end:]
+        self._source = "".join((text[:start], change.text, text[end:]))  # copied once
 
     def _apply_full_change(self, change: types.TextDocumentContentChangeEvent) -> None:
         super()._apply_full_change(change)

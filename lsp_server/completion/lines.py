@@ -6,6 +6,11 @@ def is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text is white space, or nothing at all."""
+    return not text or text.isspace()
+
+
 def rest_of_line(after: str) -> str:
     """The text from the cursor to the end of its line."""
     newline = after.find("\n")

@@ -1,5 +1,6 @@
 """Answers that say nothing: a comment that nobody began. Pure."""
 
+from ..lines import line_before
 from ..reasons import Reason
 from .draft import Draft
 
@@ -11,5 +12,5 @@ def drop_comment(draft: Draft) -> Draft | Reason:
         return draft
     if not all(line.startswith(("#", "//", "/*")) for line in lines):
         return draft
-    above = draft.before.rstrip().rpartition("\n")[2].strip()
+    above = line_before(draft.before.rstrip()).strip()
     return draft if above.startswith(("#", "//", "/*", "*")) else Reason.NOISE
