@@ -20,7 +20,6 @@ from .documents import LspWorkspace
 from .editor import LspEditor
 from .handlers.answers import as_command, told
 from .handlers.table import COMMANDS, LSP, OPTIONS, REQUESTS
-from .keystrokes import answer_to, message_of
 from .log import ClientHandler, RecentTroubles, set_level
 from .session.session import Session
 from .settings import SECTION
@@ -52,19 +51,6 @@ class TenonProtocol(LanguageServerProtocol):
             self.workspace.position_encoding,
         )
         return result
-
-    def structure_message(self, data: dict[str, Any]) -> Any:
-        is_message = "jsonrpc" in data  # pygls asks for every object within one, too
-        return (is_message and message_of(data)) or super().structure_message(data)
-
-    def _send_response(
-        self, msg_id: str | int, result: Any = None, error: types.ResponseError | None = None
-    ) -> None:
-        if not isinstance(result, types.InlineCompletionList) or self.writer is None:
-            super()._send_response(msg_id, result, error)
-            return
-        body = answer_to(msg_id, result)
-        self.writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
 
     def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]
         return protocol.MESSAGES.get(method) or super().get_message_type(method)

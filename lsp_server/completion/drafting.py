@@ -157,7 +157,9 @@ class Drafting:
             cut_off = chunk.finish_reason == "length"
             draft = replace(draft, text=trace.raw, scores=scores, finished=False)
             progress(draft)
-            is_complete = end_of(draft.extent, draft.before, draft.text, draft.max_lines) is not None
+            is_complete = (
+                end_of(draft.extent, draft.before, draft.text, draft.max_lines) is not None
+            )
             if is_complete and chunk.finish_reason is None:
                 break  # one that has ended by itself is read to its end: the connection stays open
         trace.since(start, "engine_ms")

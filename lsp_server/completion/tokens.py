@@ -46,7 +46,7 @@ class LineCounts:
             counts = list(map(self._known, lines))
             missing.extend(line for line, count in zip(lines, counts, strict=True) if count is None)
             return [
-                # No token is less than a byte; some vocabularies begin a text with one of their own.
+                # No token is less than a byte; some vocabularies begin a text with one more.
                 len(line.encode("utf-8", "replace")) + 1 if count is None else count
                 for line, count in zip(lines, counts, strict=True)
             ]

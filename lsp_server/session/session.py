@@ -145,7 +145,7 @@ class Session:
     def edited(
         self, uri: str, text: str, edit: Edit | None, encoding: Encoding, near: LineStart = TOP
     ) -> None:
-        """A document was edited, and reads ``text`` now; ``near`` is where one of its lines starts."""
+        """A document was edited, and reads ``text`` now; ``near`` is the start of a line in it."""
         self._asking.edited(uri, edit)
         self._provider.typed(uri, lambda: edit.around(text, encoding, near) if edit else None)
 

@@ -29,7 +29,7 @@ KEYSTROKES = 200
 REMEMBERED = 100
 SIZES = {"10 kB": 10_000, "100 kB": 100_000, "1.8 MB": 1_800_000}
 REST_SECONDS = 0.05
-"""After an answer, before the next key: nobody types faster, and whoever computed has gone to sleep."""
+"""After an answer, before the next key: nobody types faster, and threads that spin go to sleep."""
 LEAST_TYPED = 6
 """Characters of an answer that is worth typing along."""
 SETTINGS = {"debounceMs": 0, "maxLines": 1}

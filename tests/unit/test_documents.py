@@ -79,8 +79,8 @@ def test_edits_one_after_the_other_leave_what_the_editor_has(text, new, data):
     for version, inserted in enumerate(new, 2):
         lines = reference_lines(text)
         numbers = data.draw(st.lists(st.integers(0, len(lines) - 1), min_size=2, max_size=2))
-        spots = sorted((number, data.draw(st.integers(0, len(lines[number])))) for number in numbers)
-        start, end = (types.Position(*spot) for spot in spots)
+        spots = [(number, data.draw(st.integers(0, len(lines[number])))) for number in numbers]
+        start, end = (types.Position(*spot) for spot in sorted(spots))
         first, last = (clamped_offset(text, position, "utf-32") for position in (start, end))
         text = text[:first] + inserted + text[last:]
         workspace.update_text_document(

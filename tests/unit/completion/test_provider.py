@@ -165,9 +165,7 @@ async def test_another_model_counts_its_own_tokens():
         ("f(‸, 1)\n", {}, False),  # ends where its stop is
     ],
 )
-async def test_the_engine_is_told_where_one_line_is_all_that_is_needed(
-    document, options, one_line
-):
+async def test_the_engine_is_told_where_one_line_is_all_that_is_needed(document, options, one_line):
     engine = FakeEngine("1\n")
     await CompletionProvider(ProviderOptions(**options)).complete(query(document), engine)
     assert engine.requests[0].one_line is one_line
@@ -242,11 +240,12 @@ async def test_an_answer_that_the_token_limit_cut_off_loses_its_broken_line():
 
 async def test_a_model_switched_under_way_is_asked_in_its_own_format():
     class Switching(FakeEngine):
-        async def count_tokens(self, texts):
+        async def generate(self, request):
             if self.served is QWEN_INFO:
                 self.served = EngineInfo("plain", PLAIN, 4096)
                 raise EngineRequestError("no such model", status=404, param="model")
-            return await super().count_tokens(texts)
+            async for chunk in super().generate(request):
+                yield chunk
 
     engine = Switching("1")
     completion = await CompletionProvider().complete(query("x = ‸\nbelow\n"), engine)

@@ -35,7 +35,7 @@ class Counting:
     known=LINES,
     data=st.data(),
 )
-def test_the_window_is_the_one_of_the_true_counts(above, below, prefix, suffix, known, data):
+def test_the_window_is_the_one_of_the_true_counts(*, above, below, prefix, suffix, known, data):
     before, after = "\n".join(above), "\n".join(below)
     counts = {
         f"{line}\n": data.draw(st.integers(0, len(f"{line}\n".encode()) + 1))
