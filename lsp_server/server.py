@@ -89,7 +89,7 @@ class TenonServer(LanguageServer):
         except (KeyboardInterrupt, SystemExit):
             pass  # so pygls ends
         finally:
-            self.shutdown()
+            self.shutdown()  # type: ignore[no-untyped-call]
 
     async def _listen(self, descriptor: int) -> None:
         reader, never = stream_of(descriptor), Event()
