@@ -6,8 +6,8 @@ behind such a character; so its workspace is given documents that count as the e
 
 import logging
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import PurePath
 from urllib.parse import unquote
@@ -20,6 +20,8 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 FEW_LINES = 64
 """So many are counted one by one."""
+PLACES = 256
+"""Paths that are remembered with what they mean: at every key the same ones are asked about."""
 _log = logging.getLogger(__name__)
 
 Encoding = types.PositionEncodingKind | str
@@ -118,6 +120,7 @@ class LspWorkspace(Workspace):
         super().update_text_document(text_doc, change)
 
 
+@lru_cache(maxsize=PLACES)
 def path_of(uri: str) -> str | None:
     """Where a document lies on disk; None for one that lies on none, or whose URI is malformed."""
     try:
@@ -126,7 +129,8 @@ def path_of(uri: str) -> str | None:
         return None
 
 
-def locate(path: str | None, roots: Iterable[str]) -> tuple[str, str]:
+@lru_cache(maxsize=PLACES)
+def locate(path: str | None, roots: tuple[str, ...]) -> tuple[str, str]:
     """A file's path below its repository, with forward slashes, and the repository's name.
 
     ``roots`` are folders that the editor has open; the innermost that holds the file counts. A
@@ -141,7 +145,8 @@ def locate(path: str | None, roots: Iterable[str]) -> tuple[str, str]:
     return file.relative_to(root).as_posix(), PurePath(root).name
 
 
-def root_of(path: str | None, roots: Iterable[str]) -> str | None:
+@lru_cache(maxsize=PLACES)
+def root_of(path: str | None, roots: tuple[str, ...]) -> str | None:
     """The innermost of ``roots`` that holds a file; None if none does."""
     holding = [root for root in roots if path and PurePath(path).is_relative_to(root)]
     return max(holding, key=lambda root: len(PurePath(root).parts), default=None)

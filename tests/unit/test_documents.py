@@ -135,7 +135,7 @@ def test_an_edit_to_an_unknown_document_changes_nothing():
 
 
 def test_a_path_is_named_below_the_innermost_folder():
-    roots = ["/home", "/home/app", "/other"]
+    roots = ("/home", "/home/app", "/other")
     assert locate("/home/app/src/a.py", roots) == ("src/a.py", "app")
     assert locate("/elsewhere/a.py", roots) == ("a.py", "")
     assert locate(None, roots) == ("", "")
