@@ -6,9 +6,9 @@ behind such a character; so its workspace is given documents that count as the e
 
 import logging
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import PurePath
 from urllib.parse import unquote
 
@@ -18,6 +18,10 @@ from pygls.workspace import TextDocument, Workspace
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+FEW_LINES = 64
+"""So many are counted one by one."""
+PLACES = 256
+"""Paths that are remembered with what they mean: at every key the same ones are asked about."""
 _log = logging.getLogger(__name__)
 
 Encoding = types.PositionEncodingKind | str
@@ -35,8 +39,26 @@ class SplitDocument:
     newline: str
 
 
+@dataclass(frozen=True, slots=True)
+class LineStart:
+    """A line of a text, and the index at which it begins."""
+
+    line: int = 0
+    index: int = 0
+
+
+TOP = LineStart()
+
+
 class LspDocument(TextDocument):
-    """A text document whose edits and positions count lines and columns as LSP does."""
+    """A text document whose edits and positions count lines and columns as LSP does.
+
+    ``near`` is where the last edit was. Where somebody types, the next one and the cursor stand
+    there or below: lines are counted from there, for from the top of a large file it takes
+    milliseconds.
+    """
+
+    near = TOP
 
     @property
     def lines(self) -> list[str]:
@@ -47,10 +69,15 @@ class LspDocument(TextDocument):
     def _apply_incremental_change(self, change: types.TextDocumentContentChangePartial) -> None:
         text = self.source
         encoding = self.position_codec.encoding or types.PositionEncodingKind.Utf16
-        start = end = clamped_offset(text, change.range.start, encoding)
-        if change.range.end != change.range.start:  # in a large file, each costs milliseconds
-            end = max(start, clamped_offset(text, change.range.end, encoding))
-        self._source = text[:start] + change.text + text[end:]
+        near = self.near = line_start(text, change.range.start.line, self.near) or TOP
+        start = end = clamped_offset(text, change.range.start, encoding, near)
+        if change.range.end != change.range.start:
+            end = max(start, clamped_offset(text, change.range.end, encoding, near))
+        self._source = "".join((text[:start], change.text, text[end:]))  # copied once
+
+    def _apply_full_change(self, change: types.TextDocumentContentChangeEvent) -> None:
+        super()._apply_full_change(change)
+        self.near = TOP
 
 
 class LspWorkspace(Workspace):
@@ -72,9 +99,10 @@ class LspWorkspace(Workspace):
             position_codec=self._position_codec,
         )
 
-    def opened(self, uri: str) -> TextDocument | None:
+    def opened(self, uri: str) -> LspDocument | None:
         """The document as the editor has it, or None if it was never opened; reads no disk."""
-        return self._text_documents.get(unquote(uri))  # the key that pygls keeps
+        found = self._text_documents.get(unquote(uri))  # the key that pygls keeps
+        return found if isinstance(found, LspDocument) else None
 
     def roots(self) -> tuple[str, ...]:
         """The folders on disk that the editor has open."""
@@ -105,6 +133,7 @@ class LspWorkspace(Workspace):
         super().update_text_document(text_doc, change)
 
 
+@lru_cache(maxsize=PLACES)
 def path_of(uri: str) -> str | None:
     """Where a document lies on disk; None for one that lies on none, or whose URI is malformed."""
     try:
@@ -113,7 +142,8 @@ def path_of(uri: str) -> str | None:
         return None
 
 
-def locate(path: str | None, roots: Iterable[str]) -> tuple[str, str]:
+@lru_cache(maxsize=PLACES)
+def locate(path: str | None, roots: tuple[str, ...]) -> tuple[str, str]:
     """A file's path below its repository, with forward slashes, and the repository's name.
 
     ``roots`` are folders that the editor has open; the innermost that holds the file counts. A
@@ -140,30 +170,49 @@ def _placed(uri: str, roots: tuple[str, ...]) -> tuple[str, str] | None:
     return None if root is None else (root, locate(path, roots)[0])
 
 
-def root_of(path: str | None, roots: Iterable[str]) -> str | None:
+@lru_cache(maxsize=PLACES)
+def root_of(path: str | None, roots: tuple[str, ...]) -> str | None:
     """The innermost of ``roots`` that holds a file; None if none does."""
     holding = [root for root in roots if path and PurePath(path).is_relative_to(root)]
     return max(holding, key=lambda root: len(PurePath(root).parts), default=None)
 
 
-def offset_of(text: str, position: types.Position, encoding: Encoding) -> int | None:
-    """The index into ``text`` of a position; None if there is no such line.
+def offset_of(
+    text: str, position: types.Position, encoding: Encoding, near: LineStart = TOP
+) -> int | None:
+    """The index into ``text`` of a position; None if there is no such line. ``near`` is as in
+    :func:`line_start`.
 
     A column past the line's end means the line's end, as LSP has it; one inside a character
     means the end of that character.
     """
-    start = _line_start(text, position.line)
-    if start is None:
+    found = line_start(text, position.line, near)
+    if found is None:
         return None
-    end = _LINE_END.search(text, start)
-    line = text[start : end.start() if end else len(text)]
-    return start + _index(line, max(position.character, 0), encoding)
+    end = _LINE_END.search(text, found.index)
+    line = text[found.index : end.start() if end else len(text)]
+    return found.index + _index(line, max(position.character, 0), encoding)
 
 
-def clamped_offset(text: str, position: types.Position, encoding: Encoding) -> int:
+def clamped_offset(
+    text: str, position: types.Position, encoding: Encoding, near: LineStart = TOP
+) -> int:
     """As :func:`offset_of`; the end of the text if there is no such line."""
-    offset = offset_of(text, position, encoding)
+    offset = offset_of(text, position, encoding, near)
     return len(text) if offset is None else offset
+
+
+def line_start(text: str, line: int, near: LineStart = TOP) -> LineStart | None:
+    """Where a line begins; None if there is no such line.
+
+    ``near`` is a line whose start is known, in a text that may have been edited behind that.
+    """
+    # An edit may have made one line end of the two characters on either side.
+    is_inside = text[near.index - 1 : near.index + 1] == "\r\n"
+    if near.line > line or is_inside:
+        near = TOP
+    index = _below(text, near.index, line - near.line)
+    return None if index is None else LineStart(max(line, 0), index)
 
 
 def split_at(text: str, offset: int, end: int | None = None) -> SplitDocument:
@@ -179,8 +228,19 @@ def split_at(text: str, offset: int, end: int | None = None) -> SplitDocument:
 def normalised(text: str) -> str:
     """LF line ends, and U+FFFD for every lone surrogate: half a character has no UTF-8."""
     if "\r" in text:
-        text = _LINE_END.sub("\n", text)
-    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if _is_whole(text) else _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def _is_whole(text: str) -> bool:
+    """Whether no character is half of one; in a large file, a hundredth of a pattern's work."""
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-16-le")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def units(text: str, encoding: Encoding) -> int:
@@ -190,16 +250,17 @@ def units(text: str, encoding: Encoding) -> int:
     return sum(_width(character, encoding) for character in text)
 
 
-def _line_start(text: str, line: int) -> int | None:
-    if line <= 0:
-        return 0
-    if "\r" not in text or text.count("\r") == text.count("\r\n"):
-        parts = text.split("\n", line)  # far faster than a pattern on a large file
-        return len(text) - len(parts[-1]) if len(parts) > line else None
-    for number, match in enumerate(_LINE_END.finditer(text), 1):
-        if number == line:
-            return match.end()
-    return None
+def _below(text: str, start: int, lines: int) -> int | None:
+    """Where the line begins that is so many lines below the one that begins at ``start``."""
+    if lines <= 0:
+        return start
+    if lines > FEW_LINES:
+        text_below = text[start:]
+        if "\r" not in text_below or text_below.count("\r") == text_below.count("\r\n"):
+            parts = text_below.split("\n", lines)  # far faster than a pattern
+            return len(text) - len(parts[-1]) if len(parts) > lines else None
+    ends = (match.end() for match in _LINE_END.finditer(text, start))
+    return next(islice(ends, lines - 1, None), None)
 
 
 def _index(line: str, column: int, encoding: Encoding) -> int:

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 
 from lsprotocol import types
 
-from .documents import Encoding, SplitDocument, clamped_offset, normalised, split_at, units
+from .completion.lines import line_before
+from .documents import (
+    TOP,
+    Encoding,
+    LineStart,
+    SplitDocument,
+    clamped_offset,
+    normalised,
+    split_at,
+    units,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +22,7 @@ class Request:
     """One inline completion request; ``text`` is None where the editor never opened ``uri``.
 
     ``selected`` is the item that the editor's own suggestion list would insert, with the range it
-    replaces.
+    replaces. ``near`` is a line of ``text`` whose start is known.
     """
 
     uri: str
@@ -24,6 +34,7 @@ class Request:
     roots: tuple[str, ...] = ()
     automatic: bool = True
     selected: types.SelectedCompletionInfo | None = None
+    near: LineStart = TOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +83,12 @@ def place_of(request: Request, text: str, cursor: int) -> Place:
     selected = request.selected
     if selected is None:
         document = split_at(text, cursor)
-        column = units(document.before.rpartition("\n")[2], request.encoding)
+        column = units(line_before(document.before), request.encoding)
         here = types.Position(request.position.line, column)
         return Place(document, "", here, here, request.encoding)
-    start = min(clamped_offset(text, selected.range.start, request.encoding), cursor)
-    end = max(clamped_offset(text, selected.range.end, request.encoding), cursor)
+    encoding, near = request.encoding, request.near
+    start = min(clamped_offset(text, selected.range.start, encoding, near), cursor)
+    end = max(clamped_offset(text, selected.range.end, encoding, near), cursor)
     document = split_at(text, start, end)
     item = normalised(selected.text)
     return Place(
@@ -84,7 +96,7 @@ def place_of(request: Request, text: str, cursor: int) -> Place:
         item,
         min(selected.range.start, request.position, key=_order),
         max(selected.range.end, request.position, key=_order),
-        request.encoding,
+        encoding,
     )
 
 

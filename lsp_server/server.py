@@ -1,13 +1,17 @@
 """The language server of one editor: its parts, from the first message to the last."""
 
 import asyncio
+import gc
 import logging
+import sys
 import uuid
 from collections.abc import Callable, Generator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from threading import Event
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from lsprotocol import types
+from pygls.io_ import StdoutWriter, run_async
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
@@ -19,6 +23,7 @@ from .handlers.table import COMMANDS, LSP, OPTIONS, REQUESTS
 from .log import ClientHandler, RecentTroubles, set_level
 from .session.session import Session
 from .settings import SECTION
+from .stdio import stream_of
 from .store.paths import StorePaths
 
 if TYPE_CHECKING:  # imported after `initialized`: it brings the HTTP client in
@@ -93,6 +98,22 @@ class TenonServer(LanguageServer):
         for name, command in COMMANDS.items():
             self.command(name)(as_command(command))
 
+    def start_io(self, stdin: BinaryIO | None = None, stdout: BinaryIO | None = None) -> None:
+        """Serve until the editor says exit, or goes away."""
+        self.protocol.set_writer(StdoutWriter(stdout or sys.stdout.buffer))
+        try:
+            asyncio.run(self._listen((stdin or sys.stdin.buffer).fileno()))
+        except (BrokenPipeError, asyncio.IncompleteReadError):
+            _log.error("the editor is gone")
+        except (KeyboardInterrupt, SystemExit):
+            pass  # so pygls ends
+        finally:
+            self.shutdown()  # type: ignore[no-untyped-call]
+
+    async def _listen(self, descriptor: int) -> None:
+        reader, never = stream_of(descriptor), Event()
+        await run_async(never, reader, self.protocol, _log, self.report_server_error)
+
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Into the log: a pop-up while somebody types helps nobody."""
         del source
@@ -114,6 +135,8 @@ class TenonServer(LanguageServer):
         self._feedback.enabled = self.session.settings.feedback
         self._watch = asyncio.create_task(self.session.watch())
         await self._open_folders()
+        # All is imported: what stays for good is not looked through again while somebody types.
+        gc.freeze()
 
     async def end(self) -> None:
         """Leave the shared engine to the others."""

@@ -5,10 +5,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
-from ..prompt.assemble import Prompt, Source, assemble
+from ..prompt.assemble import Prompt, Source, lay_out
 from ..prompt.recall import Recall
 from ..prompt.snippets import lines_of
-from ..prompt.window import Budget, lines_to_count, window
+from ..prompt.window import Budget, Window
 from .budget import budget_for, steady
 from .confidence import placed
 from .engine import Chunk, CompletionEngine, EngineInfo, GenerationRequest
@@ -66,6 +66,7 @@ class Drafting:
         """
         source, prompt, budget = await self._prompt(query, engine, info, trace)
         stop = ("\n",) if extent is Extent.REST else ()
+        one_line = extent is Extent.LINE or self._options.max_lines == 1
         draft = Draft(
             "",
             source.before,
@@ -77,7 +78,9 @@ class Drafting:
             least_confidence=query.least(info),
             automatic=query.automatic,
         )
-        stream = engine.generate(_request(query, info, prompt, budget.output, stop))
+        stream = engine.generate(
+            _request(query, info, prompt, budget.output, stop=stop, one_line=one_line)
+        )
         try:
             return await self._read(stream, draft, trace, progress)
         finally:
@@ -105,12 +108,13 @@ class Drafting:
         budget = measured.budget(
             info, self._options.latency_target_ms, files=query.index is not None
         )
-        counts = measured.counts
-        source = await self._with_snippets(query, engine, budget, trace, measured)
         start = time.perf_counter()
-        await counts.prime(engine, lines_to_count(source.before, source.after, budget))
-        prompt = trace.prompt = assemble(source, info.fim, budget, counts)
+        shown = await measured.counts.window(
+            engine, query.source.before, query.source.after, budget
+        )
         trace.since(start, "window_ms")
+        source = await self._with_snippets(query, engine, budget, shown, trace, measured=measured)
+        prompt = trace.prompt = lay_out(source, info.fim, shown)
         return source, prompt, budget
 
     async def _with_snippets(
@@ -118,22 +122,25 @@ class Drafting:
         query: Query,
         engine: CompletionEngine,
         budget: Budget,
+        shown: Window,
         trace: Trace,
+        *,
         measured: _Measured,
     ) -> Source:
-        """The query's source with what other files hold, as far as the budget goes."""
+        """The query's source with what other files hold, as far as the budget goes; ``shown`` is
+        what the prompt has of its own.
+        """
         if query.index is None or not budget.snippets:
             return query.source
         start = time.perf_counter()
-        before, after = query.source.before, query.source.after
-        counts = measured.counts
-        await counts.prime(engine, lines_to_count(before, after, budget))
-        shown = window(before, after, budget, counts)
-        # In a thread: a disk that has to wake up must not hold up other messages.
         recall, path = measured.recall, query.source.path
-        found = await asyncio.to_thread(recall.candidates, query.source, query.index, shown)
+        found = recall.known(query.source, query.index, shown)
+        if found is None:
+            # In a thread: a disk that has to wake up must not hold up other messages.
+            found = await asyncio.to_thread(recall.candidates, query.source, query.index, shown)
         snippets = recall.fitted(path, found, budget.snippets)
         if snippets is None:
+            counts = measured.counts
             await counts.prime(engine, lines_of(found))
             snippets = recall.fit(path, found, budget.snippets, counts)
         trace.snippets = snippets
@@ -157,20 +164,30 @@ class Drafting:
             cut_off = chunk.finish_reason == "length"
             draft = replace(draft, text=trace.raw, scores=scores, finished=False)
             progress(draft)
-            if end_of(draft.extent, draft.before, draft.text, draft.max_lines) is not None:
-                break
+            is_complete = (
+                end_of(draft.extent, draft.before, draft.text, draft.max_lines) is not None
+            )
+            if is_complete and chunk.finish_reason is None:
+                break  # one that has ended by itself is read to its end: the connection stays open
         trace.since(start, "engine_ms")
         return replace(draft, finished=not cut_off)
 
 
 def _request(
-    query: Query, info: EngineInfo, prompt: Prompt, most: int, stop: tuple[str, ...] = ()
+    query: Query,
+    info: EngineInfo,
+    prompt: Prompt,
+    most: int,
+    *,
+    stop: tuple[str, ...] = (),
+    one_line: bool = False,
 ) -> GenerationRequest:
     return GenerationRequest(
         prompt,
         max_tokens=most,
         stop=stop,
         model=info.model,
+        one_line=one_line,
         adapter=query.adapter,
         cache_key=query.uri,
     )

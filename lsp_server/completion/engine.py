@@ -38,8 +38,9 @@ class GenerationRequest:
     ``model`` is the one whose format the prompt is in, should the engine serve another by now;
     "" is whichever serves. With an ``adapter`` that is named instead.
     ``cache_key`` names the sequence that this request belongs to (a file), so that its KV cache is
-    found again. ``heal`` asks for token healing at the prompt's end. Lower ``priority`` goes
-    first; 0 is a user who waits.
+    found again. ``heal`` asks for token healing at the prompt's end. With ``one_line`` no more is
+    needed than up to the newline behind the answer's first text; an engine may write on. Lower
+    ``priority`` goes first; 0 is a user who waits.
     """
 
     prompt: Prompt
@@ -49,6 +50,7 @@ class GenerationRequest:
     adapter: str | None = None
     cache_key: str = ""
     heal: bool = True
+    one_line: bool = False
     priority: int = 0
     temperature: float = 0.0
     seed: int | None = None

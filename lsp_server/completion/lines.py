@@ -1,4 +1,4 @@
-"""The cursor's own line, and what counts as a word. Pure."""
+"""The cursor's own line, and what counts as a word. Pure; nothing copies a whole document."""
 
 
 def is_word(character: str) -> bool:
@@ -6,11 +6,17 @@ def is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text is white space, or nothing at all."""
+    return not text or text.isspace()
+
+
 def rest_of_line(after: str) -> str:
     """The text from the cursor to the end of its line."""
-    return after.partition("\n")[0]
+    newline = after.find("\n")
+    return after if newline < 0 else after[:newline]
 
 
 def line_before(before: str) -> str:
     """The text from the start of the cursor's line to the cursor."""
-    return before.rpartition("\n")[2]
+    return before[before.rfind("\n") + 1 :]

@@ -1,7 +1,7 @@
 """From what the model wrote to what the editor shows: the filters, in their order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from .confidence import Doubt
 from .filters.balance import cut_at_surplus_closer
@@ -62,11 +62,11 @@ def postprocess(draft: Draft, filters: Sequence[Filter] = FILTERS) -> Outcome:
     """Run every filter in order; the first reason ends it."""
     steps: list[str] = []
     cut = False
-    for apply in filters:
+    for number, apply in enumerate(filters, 1):
         result = apply(draft)
         steps += _told(apply, draft, result)
         if result is Reason.UNSURE and draft.least_confidence is not None:
-            rest = postprocess(replace(draft, least_confidence=None), filters)
+            rest = postprocess(draft, filters[number:])
             doubt = Doubt(draft.scores, draft.least_confidence)
             return Outcome(rest.text, result, rest.replace, tuple(steps), doubt)
         if isinstance(result, Reason):

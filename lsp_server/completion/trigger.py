@@ -3,7 +3,7 @@
 import re
 
 from .brackets import unmatched_closers
-from .lines import is_word, line_before, rest_of_line
+from .lines import is_blank, is_word, line_before, rest_of_line
 from .prose import is_prose
 from .reasons import Reason
 
@@ -25,7 +25,7 @@ def refusal(
     language, ``deleting`` is whether the last edit took text away here. Only automatic requests
     are refused for taste; a user who asks by hand gets an answer wherever there is one.
     """
-    if not before.strip() and not after.strip():
+    if is_blank(before) and is_blank(after):
         return Reason.BLANK_DOCUMENT
     if not automatic:
         return None

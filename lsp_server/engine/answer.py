@@ -22,6 +22,9 @@ class AnswerText:
         self._pending = ""
         self.stopped = False
         self.has_newline = False
+        self.has_line = False
+        """Whether a newline stands behind text."""
+        self._has_text = False
 
     def push(self, piece: bytes) -> str:
         """Add a token's bytes; returns the text that is now certain."""
@@ -51,6 +54,8 @@ class AnswerText:
     def _emit(self, length: int) -> str:
         text, self._pending = self._pending[:length], self._pending[length:]
         self.has_newline = self.has_newline or "\n" in text
+        self.has_line = self.has_line or "\n" in (text if self._has_text else text.lstrip())
+        self._has_text = self._has_text or bool(text.strip())
         return text
 
     def _held(self) -> int:

@@ -103,6 +103,8 @@ class HttpEngine:
             "timings_per_token": True,
             "token_healing": request.heal,
             "hold_ms": HOLD_MS,
+            # Ended over there, no token is computed while this one travels.
+            "one_line": request.one_line,
         }
         try:
             async with aclosing(self._transport.events("/v1/completions", body)) as events:

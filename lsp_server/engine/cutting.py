@@ -8,15 +8,18 @@ No expression that is in use lets a word go on from an ASCII letter or digit int
 import re
 from collections.abc import Iterator
 
-PART = 384
-"""Bytes of a part, at least: while somebody types, only the last part is new."""
-_BORDER = re.compile(rb"(?<=[A-Za-z0-9])(?=\r?\n)")
+_BORDER = re.compile(rb"\n(?<=[A-Za-z0-9]\n)|\r\n(?<=[A-Za-z0-9]\r\n)")
+"""Begins with what it is searched by; a word's end stands left of it."""
 
 
 def parts(text: bytes) -> Iterator[bytes]:
-    """A text in parts of some hundred bytes; adding to its end changes the last one alone."""
+    """A text in parts of a line or a few.
+
+    Where they end depends on the text around alone: adding to the end changes the last one, and a
+    text that begins farther down has the same parts from there on.
+    """
     start = 0
-    while border := _BORDER.search(text, start + PART):
+    for border in _BORDER.finditer(text):
         yield text[start : border.start()]
         start = border.start()
     if start < len(text):

@@ -43,7 +43,8 @@ class Work:
     the log-probabilities of the prompt itself, from its token ``score_from`` on; ``ended`` says
     that its last token is one that ends an answer. ``max_ms`` ends the answer at the first newline
     after that many milliseconds of generating. ``hold_ms`` is how long text inside a line may wait
-    for what follows it.
+    for what follows it. ``one_line`` ends the answer with the token that completes its first line
+    of text.
     """
 
     tokens: list[int]
@@ -62,6 +63,7 @@ class Work:
     indent: int = 0
     max_ms: float = 0.0
     hold_ms: float = 0.0
+    one_line: bool = False
     echo: str = ""
 
     @property
@@ -228,7 +230,7 @@ class Generation:
             required = required[len(piece) :]
             is_due = held.add(answer.push(piece), score, timings.predicted_ms)
             late = work.max_ms and timings.predicted_ms > work.max_ms and answer.has_newline
-            if answer.stopped or late:
+            if answer.stopped or late or (work.one_line and answer.has_line):
                 reason = "stop"
                 break
             if written >= work.max_tokens or len(sequence.tokens) + 1 >= context.tokens:

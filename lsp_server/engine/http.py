@@ -83,14 +83,22 @@ class EventStream(Response):
             await self._events.aclose()
 
     async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        # With the first piece: until then both processes would be woken for nothing, while
+        # llama.cpp wants every core.
+        start = [{"type": "http.response.start", "status": 200, "headers": self.raw_headers}]
+
+        async def part(data: bytes, *, more: bool = True) -> None:
+            while start:
+                await send(start.pop())
+            await send({"type": "http.response.body", "body": data, "more_body": more})
+
         try:
             async for chunk in self._chunks:
-                await _send_part(send, b"data: " + msgspec.json.encode(chunk) + b"\n\n")
+                await part(b"data: " + msgspec.json.encode(chunk) + b"\n\n")
         except EngineError as error:
             refusal = as_refusal(error)
-            await _send_part(send, b"data: " + msgspec.json.encode(error_body(refusal)) + b"\n\n")
-        await _send_part(send, self._done.encode(), more=False)
+            await part(b"data: " + msgspec.json.encode(error_body(refusal)) + b"\n\n")
+        await part(self._done.encode(), more=False)
 
 
 async def unless_disconnected(request: Request, respond: Coroutine[Any, Any, Response]) -> Response:
@@ -111,10 +119,6 @@ async def unless_disconnected(request: Request, respond: Coroutine[Any, Any, Res
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _send_part(send: Send, data: bytes, *, more: bool = True) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": more})
 
 
 async def engine_error(_request: Request, error: Exception) -> Response:

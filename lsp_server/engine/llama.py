@@ -129,8 +129,8 @@ class Vocabulary:
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
-        # Nearly all of a keystroke's prompt was in the last keystroke's.
-        self._ids = lru_cache(maxsize=1024)(partial(_token_ids, handle))
+        # Nearly all of a keystroke's prompt was in the last keystroke's, in parts of a line or two.
+        self._ids = lru_cache(maxsize=8192)(partial(_token_ids, handle))
         kind = llama_cpp.llama_vocab_type(handle)
         self._may_be_cut = kind == llama_cpp.LLAMA_VOCAB_TYPE_BPE
         self.piece = lru_cache(maxsize=4096)(partial(_piece, handle, special=True))

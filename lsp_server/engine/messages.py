@@ -28,8 +28,9 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 class CompletionBody(msgspec.Struct, frozen=True, kw_only=True):
     """``POST /v1/completions``; beyond OpenAI: vLLM's ``priority``, ``stop_token_ids``,
-    ``ignore_eos``, ``top_k``, ``min_p``; llama.cpp's ``timings_per_token``; ``token_healing``; and
-    ``hold_ms``, for how long a stream may hold back text inside a line.
+    ``ignore_eos``, ``top_k``, ``min_p``; llama.cpp's ``timings_per_token``; ``token_healing``;
+    ``hold_ms``, for how long a stream may hold back text inside a line; and ``one_line``, which
+    ends the answer with the token that brings the newline behind its first text.
 
     So is ``answer``: a text that is scored in place of one that is generated, token by token as
     the model would have written it behind this prompt, which may come from the KV cache.
@@ -65,6 +66,7 @@ class CompletionBody(msgspec.Struct, frozen=True, kw_only=True):
     timings_per_token: bool = False
     token_healing: bool = False
     hold_ms: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    one_line: bool = False
 
 
 class InfillExtra(msgspec.Struct, frozen=True):

@@ -50,6 +50,7 @@ def works_of(body: CompletionBody, lease: Lease) -> list[Work]:
                 adapters=adapters,
                 cache_key=body.prompt_cache_key,
                 hold_ms=body.hold_ms,
+                one_line=body.one_line,
                 echo=_echo(body, entries, runtime),
             )
             for copy in range(body.n)

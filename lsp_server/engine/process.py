@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import secrets
@@ -119,6 +120,8 @@ async def _serve_locked(
     replace_file(paths.engine_json, msgspec.json.encode(record))
     _LOG.info("%s serves %s on port %d.", runtime.served.name, runtime.served.path, record.port)
     await announce(record)
+    # A vocabulary's pieces and all modules stay for good: no collection looks through them again.
+    gc.freeze()
     idle = asyncio.create_task(_exit_when_idle(service, server, options.idle_exit))
     try:
         await server.serve(sockets=[listener])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lsprotocol import types
 
 from .. import protocol
-from ..documents import LspWorkspace, path_of
+from ..documents import TOP, LspWorkspace, path_of
 from ..edits import Request
 from ..protocol import Cursor
 from ..session.keys import Edit
@@ -21,9 +21,8 @@ async def inline_completion(
 ) -> types.InlineCompletionList:
     """Answer a keystroke; an empty list with its reason in the status otherwise."""
     workspace = cast("LspWorkspace", ls.workspace)  # TenonProtocol sees to that
-    uri = params.text_document.uri
     request = replace(
-        _request(workspace, uri, params.position),
+        _request(workspace, params.text_document.uri, params.position),
         automatic=params.context.trigger_kind is types.InlineCompletionTriggerKind.Automatic,
         selected=params.context.selected_completion_info,
     )
@@ -46,7 +45,7 @@ async def did_change(ls: "TenonServer", params: types.DidChangeTextDocumentParam
     ls.session.typed()
     if document is not None:
         edit = Edit.of(params.content_changes, encoding)
-        ls.session.edited(uri, document.source, edit, encoding)
+        ls.session.edited(uri, document.source, edit, encoding, document.near)
 
 
 async def cursor(ls: "TenonServer", params: Any) -> None:
@@ -67,6 +66,7 @@ def _request(workspace: LspWorkspace, uri: str, position: types.Position) -> Req
         language=(document.language_id or "") if document else "",
         path=path_of(uri),
         roots=workspace.roots(),
+        near=document.near if document else TOP,
     )
 
 

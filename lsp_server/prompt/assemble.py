@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .formats import FimFormat, Part, RepositoryLayout, Segment, Special, Text
-from .window import Budget, CountTokens, window
+from .window import Budget, CountTokens, Window, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,18 @@ class Prompt:
 
 
 def assemble(source: Source, fim: FimFormat, budget: Budget, count: CountTokens) -> Prompt:
-    """Lay a document out as ``fim``'s family was trained to read it.
+    """Cut a document by :func:`lsp_server.prompt.window.window`, and lay it out; ``count`` counts
+    the tokens of whole lines.
+    """
+    return lay_out(source, fim, window(source.before, source.after, budget, count))
+
+
+def lay_out(source: Source, fim: FimFormat, cut: Window) -> Prompt:
+    """What is ``cut`` of a document, as ``fim``'s family was trained to read it.
 
     Where the family has tokens for it, the repository's name and the file's path stand before the
-    text. The windows are cut by :func:`lsp_server.prompt.window.window`; ``count`` counts the
-    tokens of whole lines.
+    text.
     """
-    cut = window(source.before, source.after, budget, count)
     pieces: list[Piece] = []
     header = ""
     if fim.bos:

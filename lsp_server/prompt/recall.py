@@ -31,15 +31,24 @@ class Recall:
         self, source: Source, index: SnippetSource, shown: Window
     ) -> tuple[Candidate, ...]:
         """As :func:`.snippets.candidates_for`; the very same object while nothing changed."""
+        known = self.known(source, index, shown)
+        if known is not None:
+            return known
         key = _key(source, index, shown)
-        with self._lock:
-            known = self._found.get(source.path)
-        if known is not None and known[0] == key:
-            return known[1]
         found = candidates_for(source, index, shown)
         with self._lock:
             self._found[source.path] = key, found
         return found
+
+    def known(
+        self, source: Source, index: SnippetSource, shown: Window
+    ) -> tuple[Candidate, ...] | None:
+        """The candidates, if nothing changed since they were looked up; only the index's version
+        is looked at.
+        """
+        with self._lock:
+            known = self._found.get(source.path)
+        return known[1] if known is not None and known[0] == _key(source, index, shown) else None
 
     def fitted(
         self, path: str, candidates: tuple[Candidate, ...], budget_tokens: int

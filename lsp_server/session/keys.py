@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 from lsprotocol import types
 
-from ..documents import Encoding, normalised, offset_of, split_at, units
+from ..documents import TOP, Encoding, LineStart, normalised, offset_of, split_at, units
 
 DOCUMENTS = 64
 _PAIRS = frozenset(("()", "[]", "{}", "<>", "''", '""', "``"))
@@ -39,11 +39,13 @@ class Edit:
         cursor = types.Position(start.line + len(above), column)
         return cls(text, cursor, change.range.end != start)
 
-    def around(self, text: str, encoding: Encoding) -> tuple[str, str] | None:
+    def around(
+        self, text: str, encoding: Encoding, near: LineStart = TOP
+    ) -> tuple[str, str] | None:
         """The text on either side of its cursor in the document as it reads now; None if there is
-        no such place.
+        no such place. ``near`` is a line whose start is known.
         """
-        cursor = offset_of(text, self.cursor, encoding)
+        cursor = offset_of(text, self.cursor, encoding, near)
         if cursor is None:
             return None
         split = split_at(text, cursor)

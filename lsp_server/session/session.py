@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..completion.provider import Completion, CompletionProvider, ProviderOptions, Query
 from ..completion.reasons import Reason
-from ..documents import Encoding, locate, offset_of, root_of
+from ..documents import TOP, Encoding, LineStart, locate, offset_of, root_of
 from ..edits import Place, Request, Suggestion, place_of
 from ..protocol import State, Status
 from ..settings import ServerSettings, parse
@@ -124,7 +124,7 @@ class Session:
         text = request.text
         if (refused := refusal(request, self.settings)) or text is None:
             return refused or Reason.UNKNOWN_DOCUMENT
-        cursor = offset_of(text, request.position, request.encoding)
+        cursor = offset_of(text, request.position, request.encoding, request.near)
         return Reason.OUTSIDE if cursor is None else place_of(request, text, cursor)
 
     def _query(
@@ -149,10 +149,12 @@ class Session:
         if self.trainers is not None:
             self.trainers.typed()
 
-    def edited(self, uri: str, text: str, edit: Edit | None, encoding: Encoding) -> None:
-        """A document was edited, and reads ``text`` now."""
+    def edited(
+        self, uri: str, text: str, edit: Edit | None, encoding: Encoding, near: LineStart = TOP
+    ) -> None:
+        """A document was edited, and reads ``text`` now; ``near`` is the start of a line in it."""
         self._asking.edited(uri, edit)
-        self._provider.typed(uri, lambda: edit.around(text, encoding) if edit else None)
+        self._provider.typed(uri, lambda: edit.around(text, encoding, near) if edit else None)
 
     def saved(self, path: str | None, roots: tuple[str, ...]) -> None:
         """A document was saved; what is known of its repository follows at once."""

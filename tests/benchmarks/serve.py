@@ -4,19 +4,14 @@ import asyncio
 import logging
 import os
 import platform
-import statistics
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-import lsp_server
 from lsp_server.completion.engine import GenerationRequest
 from lsp_server.cores import physical_cores
 from lsp_server.engine.client import HttpEngine
@@ -29,28 +24,12 @@ from lsp_server.store.paths import StorePaths
 from tests.editors import editor, end_engine, installed_home
 from tests.starter import plain_file
 
+from .keys_over_lsp import SOURCE, keys_over_lsp
+from .rows import Row, table
+
 STARTS = 5
-KEYSTROKES = 60
 REQUESTS = 30
 CANCELS = 20
-SOURCE = Path(lsp_server.__file__).parent / "engine" / "generation.py"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table; ``values`` are in ``unit``, their median is to stay below ``aim``."""
-
-    name: str
-    unit: str
-    values: Sequence[float]
-    note: str = ""
-    aim: float | None = None
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """The value that ``share`` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
 
 
 async def measure(home: Path, workspace: Path) -> list[Row]:
@@ -60,14 +39,13 @@ async def measure(home: Path, workspace: Path) -> list[Row]:
     client = running.connect()
     try:
         rows += await speeds(client)
-        rows += await keystrokes(home, workspace)
         rows += await cancels(client)
     finally:
         await client.aclose()
     assert running.pid
     memory = psutil.Process(running.pid).memory_full_info()
     rows.append(Row("engine: memory", "MiB", [memory.rss / 2**20], f"{memory.uss / 2**20:.0f} own"))
-    return rows
+    return [*rows, *await keys_over_lsp(home, workspace)]
 
 
 async def starts(home: Path, workspace: Path) -> list[Row]:
@@ -129,88 +107,6 @@ async def speeds(client: HttpEngine) -> list[Row]:
     ]
 
 
-async def keystrokes(home: Path, workspace: Path) -> list[Row]:
-    """Typing through LSP; the same tokens through llama_cpp alone, in turns with it."""
-    text = SOURCE.read_text("utf-8")
-    typed_from = text.index("        sampler = Sampler")
-    overhead, through, alone, ratio, server_memory = [], [], [], [], 0.0
-    llama = Alone()
-    options = {"offerModels": False, "debounceMs": 0, "maxLines": 1}
-    async with editor(home, workspace, options=options) as session:
-        await session.ready()
-        for number in track(range(KEYSTROKES), "keystrokes", transient=True):
-            before = text[: typed_from + number]
-            uri = session.open(before, "typing.py")
-            line = before.count("\n")
-            column = len(before) - before.rfind("\n") - 1
-            started = time.perf_counter()
-            await session.complete(uri, line, column)
-            elapsed = 1000 * (time.perf_counter() - started)
-            timings = (await session.status()).recent[-1].timings
-            if not getattr(timings, "predicted_n", 0):
-                continue  # answered from the cache, or not asked at all
-            computed = timings.prompt_ms + timings.predicted_ms
-            overhead.append(elapsed - computed)
-            if number == 0:
-                continue  # the cold prompt is another row's business
-            own = llama.milliseconds(
-                cached=int(timings.cache_n),
-                read=int(timings.prompt_n),
-                written=int(timings.predicted_n),
-            )
-            through.append(elapsed)
-            alone.append(own)
-            ratio.append(elapsed / own)
-        server = next(
-            child
-            for child in psutil.Process().children(recursive=True)
-            if child.status() != psutil.STATUS_ZOMBIE and "serve" in child.cmdline()
-        )
-        server_memory = server.memory_info().rss / 2**20
-    llama.close()
-    return [
-        Row("LSP + HTTP overhead per keystroke", "ms", overhead, "request time less engine time"),
-        Row("keystroke through LSP", "ms", through, f"{len(through)} that asked the engine"),
-        Row("the same tokens through llama_cpp alone", "ms", alone, "in turns with it"),
-        Row("ratio of the two", "×", ratio),
-        Row("server: memory", "MiB", [server_memory]),
-    ]
-
-
-class Alone:
-    """llama_cpp without any of Tenon's serving code: as many tokens, over as much cache."""
-
-    def __init__(self) -> None:
-        self._model = Model.load(Backend(logging.getLogger("llama")), plain_file())
-        self._context = Context(
-            self._model, tokens=4096, sequences=1, chunk=64, threads=physical_cores()
-        )
-        # Which tokens is all the same to the clock.
-        self._filler = self._model.vocabulary.tokenize(SOURCE.read_text("utf-8"))[:3000]
-        self._held = 0
-
-    def milliseconds(self, *, cached: int, read: int, written: int) -> float:
-        """Time to read tokens after those that are cached, and to write some greedily."""
-        self._held = self._context.truncate(0, min(self._held, cached))
-        self._fill(cached)
-        started = time.perf_counter()
-        self._fill(cached + read)
-        for step in range(written - 1):
-            token = int(self._context.logits().argmax())
-            self._context.decode([token], position=self._held + step, sequence=0)
-        return 1000 * (time.perf_counter() - started)
-
-    def _fill(self, end: int) -> None:
-        for start in range(self._held, end, self._context.chunk):
-            chunk = self._filler[start : min(start + self._context.chunk, end)]
-            self._context.decode(chunk, position=start, sequence=0)
-        self._held = end
-
-    def close(self) -> None:
-        self._context.close()
-        self._model.close()
-
-
 async def cancels(client: HttpEngine) -> list[Row]:
     """How long a new request waits for an engine whose client has just gone away."""
     prompt = "value = compute(1)\n" * 300
@@ -238,23 +134,6 @@ async def cancels(client: HttpEngine) -> list[Row]:
     ]
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """The rows with median and 95th percentile."""
-    result = Table(title=f"make bench-serve: {platform.machine()}, {physical_cores()} cores")
-    for heading in ("", "unit", "n", "p50", "p95", ""):
-        result.add_column(heading, justify="left" if not heading else "right", overflow="fold")
-    for row in rows:
-        result.add_row(
-            row.name,
-            row.unit,
-            str(len(row.values)),
-            f"{statistics.median(row.values):.2f}",
-            f"{quantile(row.values, 0.95):.2f}",
-            row.note,
-        )
-    return result
-
-
 def main() -> None:
     """Measure in a home of its own, and leave nothing running."""
     # As on a user's machine: compiled modules are kept.
@@ -268,7 +147,8 @@ def main() -> None:
         finally:
             if find(StorePaths(home)):
                 end_engine(home)
-    Console(width=140).print(table(rows))
+    title = f"make bench-serve: {platform.machine()}, {physical_cores()} cores"
+    Console(width=140).print(table(title, rows))
 
 
 if __name__ == "__main__":

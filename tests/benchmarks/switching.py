@@ -30,7 +30,8 @@ from lsp_server.engine.runtime import RuntimeOptions
 from lsp_server.prompt.assemble import Prompt
 from lsp_server.prompt.formats import Text
 from lsp_server.store.paths import StorePaths
-from tests.benchmarks.serve import SOURCE, Row, quantile
+from tests.benchmarks.keys_over_lsp import SOURCE
+from tests.benchmarks.rows import Row, quantile
 from tests.editors import end_engine, installed_home
 from tests.loras import write_lora
 from tests.starter import starter_file

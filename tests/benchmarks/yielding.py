@@ -22,7 +22,8 @@ from rich.table import Table
 
 from lsp_server.engine.launcher import find
 from lsp_server.store.paths import StorePaths
-from tests.benchmarks.serve import SOURCE, quantile
+from tests.benchmarks.keys_over_lsp import SOURCE
+from tests.benchmarks.rows import quantile
 from tests.editors import TENON, Editor, editor, end_engine, installed_home
 from tests.small_projects import small_project
 

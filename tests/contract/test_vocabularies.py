@@ -109,15 +109,12 @@ def test_any_text(both: tuple[Model, TextTokenizer], text: str) -> None:
     assert tokenizer.encode(text) == model.vocabulary.tokenize(text)
 
 
-def test_long_texts_in_parts(
-    both: tuple[Model, TextTokenizer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_texts_in_parts(both: tuple[Model, TextTokenizer]) -> None:
     model, tokenizer = both
     for path in sorted(Path(lsp_server.__file__).parent.glob("engine/*.py")):
         text = path.read_text(encoding="utf-8")
         for whole in (text, text.replace("\n", "\r\n")[1000:9000]):
             assert tokenizer.encode(whole) == model.vocabulary.tokenize(whole)
-    monkeypatch.setattr("lsp_server.engine.cutting.PART", 1)
     for text in (*TEXTS, "\n".join(TEXTS), *(f"a\n{text}1\r\n" for text in TEXTS)):
         assert tokenizer.encode(text) == model.vocabulary.tokenize(text), repr(text)
 

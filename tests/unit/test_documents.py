@@ -3,9 +3,11 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 from lsp_server.documents import (
+    LineStart,
     LspDocument,
     LspWorkspace,
     clamped_offset,
+    line_start,
     locate,
     normalised,
     offset_of,
@@ -69,6 +71,38 @@ def test_an_edit_replaces_exactly_its_range(text, new, encoding, data):
     assert workspace.opened("file:///a").source == expected
 
 
+@given(text=documents, new=st.lists(documents, max_size=4), data=st.data())
+def test_edits_one_after_the_other_leave_what_the_editor_has(text, new, data):
+    workspace = LspWorkspace(None, position_encoding="utf-32")
+    workspace.put_text_document(types.TextDocumentItem("file:///a", "python", 1, text))
+    document = workspace.opened("file:///a")
+    for version, inserted in enumerate(new, 2):
+        lines = reference_lines(text)
+        numbers = data.draw(st.lists(st.integers(0, len(lines) - 1), min_size=2, max_size=2))
+        spots = [(number, data.draw(st.integers(0, len(lines[number])))) for number in numbers]
+        start, end = (types.Position(*spot) for spot in sorted(spots))
+        first, last = (clamped_offset(text, position, "utf-32") for position in (start, end))
+        text = text[:first] + inserted + text[last:]
+        workspace.update_text_document(
+            types.VersionedTextDocumentIdentifier(version, "file:///a"),
+            types.TextDocumentContentChangePartial(types.Range(start, end), inserted),
+        )
+        assert document.source == text
+        for number in range(len(reference_lines(text)) + 1):
+            position = types.Position(number, 1)
+            expected = offset_of(text, position, "utf-32")
+            assert offset_of(text, position, "utf-32", document.near) == expected
+
+
+def test_a_far_line_is_found_whatever_ends_the_lines():
+    for end in ("\n", "\r\n", "\r"):
+        text = f"ab{end}" * 300
+        for number in (63, 64, 65, 299, 300, 301):
+            expected = number * len(f"ab{end}") if number <= 300 else None
+            found = line_start(text, number, LineStart(3, 3 * len(f"ab{end}")))
+            assert (found and found.index) == expected
+
+
 def test_lines_keep_their_ends_and_only_lsp_ends_count():
     document = LspDocument("file:///a", "a\r\nb\rc\fd\u2028e\n")
     assert document.lines == ["a\r\n", "b\r", "c\fd\u2028e\n", ""]
@@ -101,7 +135,7 @@ def test_an_edit_to_an_unknown_document_changes_nothing():
 
 
 def test_a_path_is_named_below_the_innermost_folder():
-    roots = ["/home", "/home/app", "/other"]
+    roots = ("/home", "/home/app", "/other")
     assert locate("/home/app/src/a.py", roots) == ("src/a.py", "app")
     assert locate("/elsewhere/a.py", roots) == ("a.py", "")
     assert locate(None, roots) == ("", "")

@@ -1,5 +1,6 @@
 """Answers that say nothing: a comment that nobody began. Pure."""
 
+from ..lines import line_before
 from ..reasons import Reason
 from .draft import Draft
 
@@ -12,6 +13,6 @@ def drop_comment(draft: Draft) -> Draft | Reason:
     lines = [line.strip() for line in draft.text.split("\n") if line.strip()]
     if not all(map(language.begins_comment, lines)):
         return draft
-    above = draft.before.rstrip().rpartition("\n")[2].strip()
+    above = line_before(draft.before.rstrip()).strip()
     goes_on = language.begins_comment(above) or (language.blocks and above.startswith("*"))
     return draft if goes_on else Reason.NOISE

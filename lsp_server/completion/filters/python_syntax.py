@@ -1,6 +1,5 @@
 """Whether Python could read on after an answer; the parser is the interpreter's own. Pure."""
 
-import ast
 import re
 import warnings
 from dataclasses import replace
@@ -13,7 +12,10 @@ from .draft import Draft
 LONGEST = 12_000
 """Characters that are parsed at most: about 300 lines, some 3 ms."""
 _INCOMPLETE = 0x4000  # codeop.PyCF_ALLOW_INCOMPLETE_INPUT, which typeshed does not know
-_FLAGS = ast.PyCF_ONLY_AST | _INCOMPLETE
+_STOP = "from __future__ import tenon\n"
+_STOPPED = "future feature tenon is not defined"
+"""The first thing that the compiler looks at once the parser has read all: so it ends there. Asked
+for a tree instead, it makes objects of all of it, which takes longer than to parse."""
 _STATEMENT = re.compile(r"^(?!(?:else|elif|except|finally)\b)[A-Za-z_@]", re.MULTILINE)
 
 
@@ -70,9 +72,9 @@ def _fault(source: str) -> SyntaxError | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            compile(source + "\n", "<answer>", "exec", _FLAGS, dont_inherit=True)
+            compile(f"{_STOP}{source}\n", "<answer>", "exec", _INCOMPLETE, dont_inherit=True)
         except SyntaxError as error:
-            return error
+            return None if error.msg == _STOPPED else error
         except (ValueError, RecursionError, MemoryError):
             return None
     return None

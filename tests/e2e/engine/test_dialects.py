@@ -51,6 +51,20 @@ async def test_streamed_and_whole_answers_agree(
     assert sum(len(chunk.scores) for chunk in chunks) == 12
 
 
+async def test_one_line_ends_where_a_client_would_have_closed_it(
+    engine: HttpEngine, http: httpx.AsyncClient
+) -> None:
+    whole = (await complete(http, prompt=CODE, max_tokens=12))["choices"][0]["text"]
+    end = whole.index("\n") + 1
+    request = GenerationRequest(Prompt((Text(CODE),)), 12, heal=False, one_line=True)
+    chunks = [chunk async for chunk in engine.generate(request)]
+    text = "".join(chunk.text for chunk in chunks)
+    assert text[:end] == whole[:end]
+    assert not text[end:].strip()  # what came with the newline in one token
+    assert chunks[-1].finish_reason == "stop"
+    assert sum(len(chunk.scores) for chunk in chunks) < 12
+
+
 async def test_text_ids_and_mixed_prompts_mean_the_same(http: httpx.AsyncClient) -> None:
     ids = (await http.post("/tokenize", json={"content": CODE})).json()["tokens"]
     answers = [

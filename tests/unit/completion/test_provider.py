@@ -140,19 +140,46 @@ async def test_other_options_forget_old_answers():
     assert (completion.text, completion.reason) == ("\n    a()", Reason.SHOWN)
 
 
+LONG = "".join(f"value_{number} = {number}\n" for number in range(1000))
+"""More than any window holds: where it is cut depends on what its lines count."""
+
+
 async def test_lines_are_counted_once():
     engine, provider = FakeEngine("1"), CompletionProvider()
+    for typed in ("x = ‸\n", "xy = ‸\n", "x = 1\ny = ‸\n"):
+        await provider.complete(query(LONG + typed), engine)
+    assert len(engine.requests) == 3
+    assert len(engine.counted[0]) > 100
+    assert engine.counted[1:] in ([], [["x = 1\n"]])
+
+
+async def test_lines_that_fit_in_any_case_are_not_counted():
+    engine, provider = FakeEngine("1"), CompletionProvider()
     await provider.complete(query("a = 1\nb = 2\nx = ‸\n"), engine)
-    await provider.complete(query("a = 1\nb = 2\nc = 3\nx = ‸\n"), engine)
-    assert engine.counted == [["a = 1\n", "b = 2\n", ""], ["c = 3\n"]]
+    assert not engine.counted
 
 
 async def test_another_model_counts_its_own_tokens():
     engine, provider = FakeEngine("1"), CompletionProvider()
-    await provider.complete(query("a = 1\nx = ‸\n"), engine)
-    engine.served = EngineInfo("other", QWEN_INFO.fim, 4096)
-    await provider.complete(query("a = 1\nx = ‸\n"), engine)
+    await provider.complete(query(f"{LONG}x = ‸\n"), engine)
+    engine.served = EngineInfo("other", QWEN_INFO.fim, 4096, 1000.0, 50.0)
+    await provider.complete(query(f"{LONG}x = ‸\n"), engine)
     assert engine.counted[0] == engine.counted[1]
+
+
+@pytest.mark.parametrize(
+    ("document", "options", "one_line"),
+    [
+        ("x = ‸\n", {}, True),
+        ("def f():‸\n", {}, False),
+        ("def f():‸\n", {"max_lines": 1}, True),
+        ("f(‸, 1)\n", {}, False),  # ends where its stop is
+    ],
+)
+async def test_the_engine_is_told_where_one_line_is_all_that_is_needed(document, options, one_line):
+    engine = FakeEngine("1\n")
+    await CompletionProvider(ProviderOptions(**options)).complete(query(document), engine)
+    assert engine.requests[0].one_line is one_line
 
 
 async def test_the_newest_request_of_a_document_wins():
@@ -224,11 +251,12 @@ async def test_an_answer_that_the_token_limit_cut_off_loses_its_broken_line():
 
 async def test_a_model_switched_under_way_is_asked_in_its_own_format():
     class Switching(FakeEngine):
-        async def count_tokens(self, texts):
+        async def generate(self, request):
             if self.served is QWEN_INFO:
                 self.served = EngineInfo("plain", PLAIN, 4096)
                 raise EngineRequestError("no such model", status=404, param="model")
-            return await super().count_tokens(texts)
+            async for chunk in super().generate(request):
+                yield chunk
 
     engine = Switching("1")
     completion = await CompletionProvider().complete(query("x = ‸\nbelow\n"), engine)

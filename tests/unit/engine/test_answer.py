@@ -48,6 +48,15 @@ def test_the_beginning_of_a_stop_is_held_back_until_it_is_decided() -> None:
     assert answer.push(b"b") == "\nb"
 
 
+def test_a_line_is_whole_at_the_newline_behind_its_text() -> None:
+    answer = AnswerText(required=b"  ")
+    seen = []
+    for piece in (b"  \n", b"    ", b"x", b" = 1\n   "):
+        answer.push(piece)
+        seen.append((answer.has_newline, answer.has_line))
+    assert seen == [(True, False), (True, False), (True, False), (True, True)]
+
+
 def test_text_required_by_healing_is_not_repeated() -> None:
     answer = AnswerText(required=b" retu")
     assert answer.push(b" ret") == ""

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import lsp_server
-from lsp_server.engine.cutting import PART, parts
+from lsp_server.engine.cutting import parts
 
 SOURCES = sorted(Path(lsp_server.__file__).parent.rglob("*.py"))
 
@@ -15,7 +15,20 @@ def test_the_parts_are_the_text():
 def test_a_part_ends_where_a_word_ends_at_a_line_end():
     *cut, _last = parts(Path(__file__).read_bytes() * 3)
     assert len(cut) > 3
-    assert all(part[-1:].isalnum() and len(part) >= PART for part in cut)
+    assert all(part[-1:].isalnum() for part in cut)
+
+
+def test_a_text_that_begins_farther_down_has_the_same_parts_from_there_on():
+    text = b"".join(path.read_bytes() for path in SOURCES)[:9000]
+    whole = list(parts(text))
+    for start in range(0, 4000, 97):
+        later = list(parts(text[start:]))
+        assert later[1:] == whole[len(whole) - len(later) + 1 :]
+
+
+def test_lines_may_end_in_both_ways():
+    assert list(parts(b"a1\r\nb\r\n\r\n)\r\nc")) == [b"a1", b"\r\nb", b"\r\n\r\n)\r\nc"]
+    assert list(parts(b"a1\nb\n\n)\nc")) == [b"a1", b"\nb", b"\n\n)\nc"]
 
 
 def test_typing_changes_the_last_part_alone():

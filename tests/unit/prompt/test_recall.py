@@ -50,6 +50,14 @@ def test_typing_inside_a_line_looks_nothing_up(index):
     assert asked(recall, index, ABOVE + "    ledger.add_2(", ")" + BELOW) is first
 
 
+def test_what_is_known_is_told_without_looking_anything_up(index):
+    recall, shown = Recall(), window(ABOVE, BELOW, BUDGET, count)
+    source = Source(ABOVE, BELOW, "app.py", "repo")
+    assert recall.known(source, index, shown) is None
+    found = recall.candidates(source, index, shown)
+    assert recall.known(source, index, shown) is found
+
+
 def test_every_other_change_is_seen(index):
     recall = Recall()
     last = asked(recall, index, ABOVE, BELOW)
