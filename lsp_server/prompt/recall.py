@@ -31,24 +31,29 @@ class Recall:
         self, source: Source, index: SnippetSource, shown: Window
     ) -> tuple[Candidate, ...]:
         """As :func:`.snippets.candidates_for`; the very same object while nothing changed."""
-        known = self.known(source, index, shown)
-        if known is not None:
+        version = index.version(source.path)
+        if (known := self._at(version, source, index, shown)) is not None:
             return known
-        key = _key(source, index, shown)
         found = candidates_for(source, index, shown)
         with self._lock:
-            self._found[source.path] = key, found
+            self._found[source.path] = _key(version, source, index, shown), found
         return found
 
     def known(
         self, source: Source, index: SnippetSource, shown: Window
     ) -> tuple[Candidate, ...] | None:
-        """The candidates, if nothing changed since they were looked up; only the index's version
-        is looked at.
-        """
+        """The candidates, if nothing changed since they were looked up; takes no time."""
+        version = index.current(source.path)
+        return None if version is None else self._at(version, source, index, shown)
+
+    def _at(
+        self, version: int, source: Source, index: SnippetSource, shown: Window
+    ) -> tuple[Candidate, ...] | None:
         with self._lock:
             known = self._found.get(source.path)
-        return known[1] if known is not None and known[0] == _key(source, index, shown) else None
+        if known is None or known[0] != _key(version, source, index, shown):
+            return None
+        return known[1]
 
     def fitted(
         self, path: str, candidates: tuple[Candidate, ...], budget_tokens: int
@@ -70,11 +75,11 @@ class Recall:
         return snippets
 
 
-def _key(source: Source, index: SnippetSource, shown: Window) -> tuple[object, ...]:
+def _key(version: int, source: Source, index: SnippetSource, shown: Window) -> tuple[object, ...]:
     """All that the candidates depend on; the cursor's own line is not among it."""
     before, after = source.before, source.after
     above = before[: before.rfind("\n") + 1]
     newline = after.find("\n")
     below = after[newline:] if newline >= 0 else ""
     edges = len(before) - len(shown.prefix), len(after) - len(shown.suffix)
-    return source.path, above, below, edges, index, index.version(source.path)
+    return source.path, above, below, edges, index, version

@@ -111,6 +111,10 @@ class RepositoryIndex:
         del exclude
         return self._file.look()
 
+    def current(self, exclude: str = "") -> int | None:
+        """The same: nothing has to be read for it."""
+        return self.version(exclude)
+
     def places(
         self, names: Collection[str], exclude: str, *, hidden: Collection[str] = ()
     ) -> Sequence[Place]:

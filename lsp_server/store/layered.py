@@ -72,9 +72,8 @@ class LayeredIndex:
         """
         with self._lock:
             version = self._below.version()
-            texts = {p: text for p, text in self._texts().items() if len(text) <= MOST_CHARACTERS}
-            news = [path for path in texts if path != exclude and self._is_new(path, texts[path])]
-            closed = self._open.keys() - texts.keys()
+            texts = self._readable()
+            news, closed = self._news(texts, exclude)
             if news or closed or version != self._seen:
                 for path in closed:
                     del self._open[path]
@@ -82,6 +81,19 @@ class LayeredIndex:
                 self._follow()
                 self._seen = version
             return version + self._changes
+
+    def current(self, exclude: str) -> int | None:
+        """The same where it can be told at once; None where documents have to be read for it, which
+        is for a thread.
+        """
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            version = self._below.version()
+            is_known = version == self._seen and not any(self._news(self._readable(), exclude))
+            return version + self._changes if is_known else None
+        finally:
+            self._lock.release()
 
     def places(self, names: Collection[str], exclude: str) -> Sequence[Place]:
         """Where names are defined, sorted by name, path and line."""
@@ -109,6 +121,14 @@ class LayeredIndex:
     def rarity(self, terms: Collection[str]) -> Mapping[str, float]:
         """How much each term tells, as the index has it."""
         return self._below.rarity(terms)
+
+    def _readable(self) -> dict[str, str]:
+        return {p: text for p, text in self._texts().items() if len(text) <= MOST_CHARACTERS}
+
+    def _news(self, texts: Mapping[str, str], exclude: str) -> tuple[list[str], set[str]]:
+        """Which documents read otherwise than when they were looked at, and which are closed."""
+        news = [path for path in texts if path != exclude and self._is_new(path, texts[path])]
+        return news, self._open.keys() - texts.keys()
 
     def _is_new(self, path: str, text: str) -> bool:
         known = self._open.get(path)

@@ -120,7 +120,7 @@ async def test_a_fault_of_our_own_is_logged_and_the_next_save_is_followed(
     await until(lambda: indexer.troubles)
     assert "ZeroDivisionError" in caplog.text
     monkeypatch.undo()
-    indexer.saved(str(root))
+    indexer.saved(str(root), "tenon.toml")
     await until(lambda: index.places(["first_thing"], ""))
 
 
@@ -131,7 +131,7 @@ async def test_a_folder_that_is_closed_is_given_back_and_may_be_opened_again(ind
     await indexer.close(str(root))
     await indexer.close(str(root))
     assert task.done()
-    assert index._file._connection is None
+    assert index._below._file._connection is None
     again = indexer.index_of(str(root))
     assert again is not index
     await until(lambda: again.places(["first_thing"], ""))

@@ -13,9 +13,11 @@ def test_threads_may_ask_at_once():
     interval = sys.getswitchinterval()
 
     def ask(seed):
-        for number in range(2_000):
-            path = f"part_{(number * seed) % 200}.py"
-            assert index._text_lines(path) == texts[path].split("\n")
+        for number in range(500):
+            name = f"entry_{(number * seed) % 200}"
+            [place] = index.places([name], "")
+            assert index.definition(place).whole == texts[place.path].rstrip("\n")
+            assert index.search([name], "", 1)[0].path == place.path
 
     sys.setswitchinterval(1e-6)
     try:
