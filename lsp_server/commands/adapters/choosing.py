@@ -21,7 +21,7 @@ def use(place: Place, options: argparse.Namespace) -> Answer:
     if name == "none":  # of this folder alone: a worktree's choice is not its main checkout's
         place.own.deactivate()
     elif name == "auto":
-        registry.automatic(place.base)
+        place.choosing.automatic(place.base)
     else:
         adapter = place.find(name)
         _check_base(place, adapter)
