@@ -282,25 +282,31 @@ def sell_again(ledger, amount):
     ledger."""
 
 
+async def indexed(home, workspace):
+    """Wait until a process has read the workspace: from then on other files may be shown."""
+    index = RepositoryIndex.reading(RepositoryStore.of(StorePaths(home), workspace).index)
+    async with asyncio.timeout(60):
+        while not index.places(["sell"], ""):  # noqa: ASYNC110 - a process's work
+            await asyncio.sleep(0.1)
+    index.close()
+
+
 async def test_a_prompt_holds_what_another_file_defines(home, workspace):
     (workspace / "shop.py").write_text(SHOP)
-    index = RepositoryIndex.reading(RepositoryStore.of(StorePaths(home), workspace).index)
     # A busy machine measures a speed at which there is no room for other files.
     async with editor(home, workspace, options={"latencyTargetMs": 60_000}) as session:
         await session.ready()
-        async with asyncio.timeout(60):
-            while not index.places(["sell"], ""):  # noqa: ASYNC110 - a process's work
-                await asyncio.sleep(0.1)
+        await indexed(home, workspace)
         [item] = await session.complete(session.open(BOOK, "book.py"), 10, 11)
         # The name stands nowhere but in the other file.
         assert item.insert_text.startswith("close_walnut(")
-    index.close()
 
 
 async def test_a_prompt_holds_what_another_tab_has_and_no_disk_does(home, workspace):
     (workspace / "shop.py").write_text("def sell(ledger, amount):\n    return None\n")
     async with editor(home, workspace, options={"latencyTargetMs": 60_000}) as session:
         await session.ready()
+        await indexed(home, workspace)
         shop = session.open((workspace / "shop.py").read_text(), "shop.py")
         whole = types.TextDocumentContentChangeWholeDocument(SHOP)
         session.client.text_document_did_change(
