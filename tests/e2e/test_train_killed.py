@@ -175,6 +175,13 @@ def test_a_run_is_killed_at_every_stage_and_goes_on(home: StorePaths, tmp_path: 
     assert not [it for it in runs if it.checkpoints.exists() or it.candidate.exists()]
 
 
+def states(pid: int) -> list[str]:
+    """Of all threads: one by one they come to a stop."""
+    files = Path(f"/proc/{pid}/task").glob("*/stat")
+    return [it.read_text().rpartition(")")[2].split()[0] for it in files]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_run_that_stood_still_when_its_watcher_was_killed_goes_on_in_the_next_one(
     home: StorePaths, tmp_path: Path
 ):
@@ -185,6 +192,8 @@ def test_a_run_that_stood_still_when_its_watcher_was_killed_goes_on_in_the_next_
         stdout=subprocess.PIPE, text=True, env=run.environment, start_new_session=True,
     ) as watcher:  # fmt: skip
         suspended = psutil.Process(int(watcher.stdout.readline()))
+        while not all(state == "T" for state in states(suspended.pid)):
+            time.sleep(0.05)
         watcher.kill()
     began = time.monotonic()
     while suspended.is_running() and (status := suspended.status()) != psutil.STATUS_ZOMBIE:
