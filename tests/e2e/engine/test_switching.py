@@ -31,6 +31,10 @@ from tests.starter import install, starter_file
 
 CODE = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return a"
 OTHER = '"""Paths."""\n\nimport os\n\n\ndef join(first, second):\n    return'
+NOISE = 0.3
+"""In a log-probability. llama.cpp computes a token alone by other kernels than among several: under
+these adapters up to 0.1 apart on a CPU with AVX-512, 0.05 on another. One of 24 tokens read under
+the other adapter makes 1.4 at the least, and another text."""
 OPTIONS = EngineOptions(context=1024)
 ENGINE = [sys.executable, "-P", "-m", "lsp_server", "engine", "--context", "1024"]
 
@@ -94,7 +98,7 @@ async def connected(running: RunningEngine) -> AsyncIterator[httpx.AsyncClient]:
 
 def alike(one: dict, other: dict) -> bool:
     return one["text"] == other["text"] and one["logprobs"] == pytest.approx(
-        other["logprobs"], abs=0.05
+        other["logprobs"], abs=NOISE
     )
 
 
