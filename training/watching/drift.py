@@ -28,6 +28,7 @@ from lsp_server.store.secrets import find_secrets
 from lsp_server.store.trainer_state import DriftScores
 from lsp_server.store.walking import Found, walk
 
+from ..curation.cleaning import overlaps
 from ..evaluation.asking import Asker
 from ..gate.report import GateReport
 from ..gate.scoring import CACHE_KEY, Arm, Span, fair_order, score
@@ -109,7 +110,7 @@ def _spans(root: Path, store: RepositoryStore, random: Random) -> list[Span]:
                 secrets[file.path] = list(find_secrets(file.text, file.path))
 
     def is_allowed(file: RepositoryFile, span: TextSpan) -> bool:
-        return not any(span[0] < end and start < span[1] for start, end in secrets[file.path])
+        return not overlaps(secrets[file.path], *span)
 
     examples = held_out_examples(
         HoldOut((), "nothing", new, files),
