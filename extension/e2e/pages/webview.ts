@@ -21,6 +21,12 @@ export class Webview {
     return await body.innerText();
   }
 
+  /** Have its heading `text` at the top of what is seen. */
+  async scrollTo(text: string): Promise<void> {
+    const heading = this.content.locator("h1, h2, h3").filter({ hasText: text });
+    await heading.evaluate((element) => element.scrollIntoView({ block: "start" }));
+  }
+
   /** Close the tab that has `title`, which need not be where the keyboard is. */
   async close(title: string): Promise<void> {
     const tab = this.page.locator(".tabs-container .tab").filter({ hasText: title });

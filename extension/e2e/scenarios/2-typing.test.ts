@@ -56,6 +56,7 @@ describe("a suggestion", () => {
     expect(page).toMatch(/tenon-starter/);
     expect(page).toContain("Name of every item in the cart."); // the prompt as it was sent
     await workbench.shot("why");
+    await workbench.webview.scrollTo("Other places");
     await workbench.picture("why", [workbench.editor.area], 0);
     await workbench.webview.close("Why This Suggestion?");
     await workbench.editor.focus();

@@ -26,6 +26,10 @@ describe.skipIf(reason)(`training ${reason}`.trim(), () => {
 
   test("Train Adapter Now goes through training to a verdict", { timeout: PATIENCE }, async () => {
     const { workbench, scratch } = scene;
+    await workbench.statusBar.click();
+    await workbench.quickPick.row("Train Adapter Now").waitFor();
+    await workbench.picture("menu", [workbench.quickPick.box], 16);
+    await workbench.quickPick.dismiss();
     const began = performance.now();
     await workbench.palette.run("Tenon: Train Adapter Now");
     await workbench.statusBar.shows(/preparing|training/, 120_000);
