@@ -77,6 +77,17 @@ describe("a suggestion", () => {
     expect(saved.length).toBeLessThan(whole.length);
   });
 
+  test("is taken line by line with Alt+End", async () => {
+    const { workbench } = scene;
+    await typed();
+    await workbench.editor.press("Alt+End");
+    const saved = await workbench.editor.save("cart.py");
+    expect(saved.startsWith(TYPED)).toBe(true);
+    const [line = "", ...more] = saved.slice(TYPED.length).split("\n");
+    expect(line).toMatch(/\w/);
+    expect(more.join("")).toMatch(/^\s*$/);
+  });
+
   test("goes with Escape, and Tab indents then", async () => {
     const { workbench } = scene;
     const before = shown();
