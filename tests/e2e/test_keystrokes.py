@@ -30,11 +30,12 @@ def change(session, uri, start, text, end=None):
 
 
 async def test_a_request_that_is_withdrawn_and_asked_again_costs_one_answer(vscode):
-    uri = vscode.open(FUNCTION)
+    above = [f"value_{number} = {number}\n" for number in range(300)]  # reading them takes a while
+    uri, line = vscode.open("".join(above) + FUNCTION), len(above) + 5
     request = asyncio.ensure_future(
         vscode.client.protocol.send_request_async(
             types.TEXT_DOCUMENT_INLINE_COMPLETION,
-            vscode.params(uri, 5, 12, automatic=True),
+            vscode.params(uri, line, 12, automatic=True),
             msg_id="first",
         )
     )
@@ -42,7 +43,7 @@ async def test_a_request_that_is_withdrawn_and_asked_again_costs_one_answer(vsco
     vscode.client.cancel_request(types.CancelParams("first"))
     with pytest.raises(JsonRpcException):
         await request
-    assert await vscode.complete(uri, 5, 12, automatic=True)
+    assert await vscode.complete(uri, line, 12, automatic=True)
     assert await vscode.reason() in {"joined", "cache"}
 
 

@@ -41,7 +41,7 @@ class Trial:
 
     ``newer`` are spans of code that is younger than what was trained on, ``general`` ones of other
     code (none: what it forgets is not asked). ``scale`` is what the candidate is tried at, and
-    would serve at. ``budget`` is the one that it was trained with, ``end`` the token that was
+    would serve at. ``budget`` is what prompts are cut to when it serves, ``end`` the token that was
     taught to end an answer. ``current`` is the adapter that serves and its scale, if there is one.
     ``within`` is for all of it.
     """

@@ -139,7 +139,7 @@ async def test_answers_of_each_arm(engine: HttpEngine, lora: Path):
 
 async def test_random_weights_are_rejected_by_the_gate(engine: HttpEngine, lora: Path):
     limits = Limits(spans=3, files=3, general=1, resamples=200)
-    trial = Trial(SPANS, SPANS[:1], lora, BUDGET, END, limits=limits)
+    trial = Trial(SPANS, SPANS[:1], lora, 1.0, BUDGET, END, limits=limits)
     report = await judge(engine, trial)
     assert report.verdict == "rejected"
     assert report.reasons[0].startswith("no gain: -")
