@@ -35,11 +35,14 @@ class Cart:
         self.items = [item for item in self.items if item.name != name]
 `;
 
-/** What a test types behind {@link CART}, and where the starter model has something to add. */
+/**
+ * What a test types behind {@link CART}, and where the starter model is sure of what it has to add: ` item in self.items)`
+ * with a log-probability of -0.7, where -2.4 is the least that is shown. Which kernels compute it differs by machine.
+ */
 export const TOTAL = `
     def total(self) -> float:
         """Price of everything in the cart, in euros."""
-        return`;
+        return sum(item.total() for`;
 
 export function shop(scratch: Scratch): void {
   scratch.file("cart.py", CART);

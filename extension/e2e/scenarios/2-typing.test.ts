@@ -49,7 +49,7 @@ describe("a suggestion", () => {
   test("is explained: what was sent, how long it took, what came of it", async () => {
     const { workbench } = scene;
     // Not what was typed before: an answer out of the cache sends nothing.
-    await typed('\n    def names(self) -> list[str]:\n        """Name of every item in the cart."""\n        return');
+    await typed('\n    def names(self) -> list[str]:\n        """Name of every item in the cart."""\n        return [item.');
     await workbench.picture("ghost-text");
     await workbench.palette.run("Tenon: Why This Suggestion?");
     const page = await workbench.webview.shows(/cart\.py/);

@@ -62,7 +62,7 @@ describe.skipIf(reason)(`training ${reason}`.trim(), () => {
     const { workbench, scratch } = scene;
     await workbench.editor.focus();
     await workbench.editor.end();
-    await workbench.editor.type("\n\ndef longest(texts: list[str]) -> str:\n    return");
+    await workbench.editor.type("\n\ndef lengths(texts: list[str]) -> list[int]:\n    return [len(text) for");
     await workbench.editor.suggested();
     await workbench.editor.press("Tab");
     await workbench.editor.save("prompt/healing.py");
