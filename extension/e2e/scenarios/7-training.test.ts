@@ -68,7 +68,7 @@ describe.skipIf(reason)(`training ${reason}`.trim(), () => {
     await workbench.editor.save("prompt/healing.py");
     await until("it is in the store", 30_000, () => events(scratch).some(({ kind }) => kind === "accepted"));
     await workbench.palette.run("Tenon: Show Report");
-    expect(await workbench.webview.shows(/Adapters and their gates/)).toMatch(/of 1 shown/);
+    expect(await workbench.webview.shows(/Adapters and their gates/)).toMatch(/of [1-9] shown/);
     await workbench.shot("report");
     await workbench.widen("Tenon Report");
     await workbench.picture("report", [workbench.webview.frame], 0);
