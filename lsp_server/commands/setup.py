@@ -25,9 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train = targets.add_parser(
         "train",
         help="torch and what fine-tuning needs besides",
-        epilog="Options after -- go to pip, as in: "
-        "tenon setup train -- --index-url https://download.pytorch.org/whl/cpu "
-        "--extra-index-url https://pypi.org/simple",
+        epilog="Options after -- go to pip, as in: tenon setup train -- --extra-index-url URL, "
+        "with the URL that PyTorch's installation page names for this machine's builds",
     )
     train.add_argument("--yes", action="store_true", help="do not ask, however large it is")
     train.add_argument("--dry-run", action="store_true", help="say what would be installed")
@@ -102,8 +101,8 @@ def _agreed(downloads: list[Download]) -> bool:
     """Say how large the CUDA build is, and ask; without a terminal the answer is no."""
     print(
         f"tenon: this machine has no GPU, but the index offers only a CUDA build of torch: "
-        f"{total(downloads)}.\nA CPU build is far smaller; name an index that has one:\n"
-        "  tenon setup train -- --extra-index-url https://download.pytorch.org/whl/cpu\n"
+        f"{total(downloads)}.\nA CPU build is far smaller; PyTorch's installation page names an index that has it:\n"
+        "  tenon setup train -- --extra-index-url URL\n"
         "or set PIP_EXTRA_INDEX_URL (or PIP_INDEX_URL) to such an index.",
         file=sys.stderr,
     )
