@@ -101,7 +101,8 @@ def _agreed(downloads: list[Download]) -> bool:
     """Say how large the CUDA build is, and ask; without a terminal the answer is no."""
     print(
         f"tenon: this machine has no GPU, but the index offers only a CUDA build of torch: "
-        f"{total(downloads)}.\nA CPU build is far smaller; PyTorch's installation page names an index that has it:\n"
+        f"{total(downloads)}.\nA CPU build is far smaller; PyTorch's installation page names an "
+        "index that has it:\n"
         "  tenon setup train -- --extra-index-url URL\n"
         "or set PIP_EXTRA_INDEX_URL (or PIP_INDEX_URL) to such an index.",
         file=sys.stderr,
