@@ -18,11 +18,12 @@ def adapter_list(paths: StorePaths, root: Path, base: str | None = None) -> Adap
     usable that no gate rejected. Where the choice cannot be read, ``trouble`` says so. Reads the
     disk and asks git, so it is not for an event loop.
     """
-    shelf = shelf_of(paths, root)
+    serving = serving_store(paths, root)
+    shelf = shelf_of(paths, root, serving)
     registry = AdapterRegistry(shelf.store)
     trouble = ""
     try:
-        choice = AdapterRegistry(serving_store(paths, root).store).choice() or NOTHING
+        choice = AdapterRegistry(serving.store).choice() or NOTHING
     except AdapterError as error:
         choice, trouble = NOTHING, str(error)
     return AdapterList(

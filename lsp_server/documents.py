@@ -167,7 +167,7 @@ def _placed(uri: str, roots: tuple[str, ...]) -> tuple[str, str] | None:
     """The open folder that a document on disk lies in, and its path there; None if in none."""
     path = path_of(uri) if uri.startswith("file:") else None
     root = root_of(path, roots)
-    return None if root is None else (root, locate(path, roots)[0])
+    return None if root is None else (root, located(path, root)[0])
 
 
 @lru_cache(maxsize=PLACES)

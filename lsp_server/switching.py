@@ -49,15 +49,14 @@ class Switch:
         if not name:
             own.deactivate()
             return
-        # A worktree or a clone is served by those of another folder, until it has its own.
-        serving = AdapterRegistry(serving_store(self.paths, self.root).store)
         if name == AUTOMATIC:
-            serving.automatic(self.base)
+            AdapterRegistry(serving_store(self.paths, self.root).store).automatic(self.base)
             return
         registry = own
         try:
             adapter = own.find(name)
         except UnknownAdapterError:
+            # A worktree or a clone is served by those of another folder, until it has its own.
             registry = AdapterRegistry(shelf_of(self.paths, self.root).store)
             adapter = registry.find(name)
         if self.base not in {None, adapter.base}:

@@ -56,8 +56,9 @@ class SnippetSource(Protocol):
     """Where definitions and windows are looked up; ``exclude`` is the path of the file at hand.
 
     Every answer is in a fixed order, and empty where the source cannot tell. While ``version`` is
-    the same, so are the answers. ``search`` gives up to ``limit`` windows of each part of a source;
-    which of them are best is for :func:`.passages.best_passages` to say, by one ``rarity``.
+    the same, so are the answers; ``current`` is that number where nothing has to be read for it,
+    else None. ``search`` gives up to ``limit`` windows of each part of a source; which of them are
+    best is for :func:`.passages.best_passages` to say, by one ``rarity``.
     """
 
     def version(self, exclude: str) -> int: ...

@@ -58,10 +58,11 @@ def collect(paths: StorePaths, root: Path, now: datetime | None = None) -> Mater
     store = RepositoryStore.of(paths, root)
     models = ModelStore(paths)
     model = models.chosen() or STARTER
-    shelf = shelf_of(paths, root)
+    serving = serving_store(paths, root)
+    shelf = shelf_of(paths, root, serving)
     active, trouble = None, ""
     try:
-        active = AdapterRegistry(serving_store(paths, root).store).active_id()
+        active = AdapterRegistry(serving.store).active_id()
     except AdapterError as error:
         trouble = str(error)
     return Material(

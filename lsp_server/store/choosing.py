@@ -44,14 +44,14 @@ def serving_store(paths: StorePaths, root: Path) -> Serving:
     return _related(paths, own) or Serving(own)
 
 
-def shelf_of(paths: StorePaths, root: Path) -> Serving:
+def shelf_of(paths: StorePaths, root: Path, serving: Serving | None = None) -> Serving:
     """Where the adapters lie that ``root`` may choose among.
 
     That is the store whose choice holds, but for a folder that chose "none" and has none of its own
-    that could serve: it may choose among those that it would have without that. Not for an event
-    loop.
+    that could serve: it may choose among those that it would have without that. ``serving`` is what
+    :func:`serving_store` said, if that was asked already. Not for an event loop.
     """
-    serving = serving_store(paths, root)
+    serving = serving or serving_store(paths, root)
     own = RepositoryStore.of(paths, root)
     if serving.store == own and _is_bare(own):
         return _related(paths, own) or serving

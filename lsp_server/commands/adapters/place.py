@@ -42,7 +42,8 @@ class Place:
         """The place of a folder; without one, of the repository around the working folder."""
         paths = StorePaths.default()
         root = _around(paths, Path.cwd()) if folder is None else folder.resolve()
-        return cls(paths, root, serving_store(paths, root), shelf_of(paths, root))
+        serving = serving_store(paths, root)
+        return cls(paths, root, serving, shelf_of(paths, root, serving))
 
     @property
     def registry(self) -> AdapterRegistry:

@@ -64,15 +64,15 @@ def in_torch(out: Path, target: str, arm: str) -> dict[str, list[Judged]]:
 def asked(split: Split, numbers: Sequence[int], terms: Terms) -> list[Span]:
     """These places as the gate asks for spans, each with its number as its id."""
     index = RepositoryIndex.of_files(split.newer)
-    return [_span(str(number), split, terms, index) for number in numbers]
+    return [_span(number, split, terms, index) for number in numbers]
 
 
-def _span(number: str, split: Split, terms: Terms, index: RepositoryIndex) -> Span:
-    place = split.places[int(number)]
+def _span(number: int, split: Split, terms: Terms, index: RepositoryIndex) -> Span:
+    place = split.places[number]
     source = terms.with_snippets(place.source, index)
     return Span(
         FimExample(
-            number, source.before, source.after, place.middle, path=source.path,
+            str(number), source.before, source.after, place.middle, path=source.path,
             repository=source.repository, context=source.snippets,
         ),
         place.kind,

@@ -1,6 +1,3 @@
-import sys
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from lsp_server.prompt.assemble import Source
@@ -9,6 +6,7 @@ from lsp_server.prompt.snippets import candidates_for, fit
 from lsp_server.prompt.window import Budget, window
 from lsp_server.store.files import RepositoryFile
 from lsp_server.store.index import RepositoryIndex
+from tests.threads import at_once
 
 FILES = {
     f"books/part_{n}.py": "\n".join(
@@ -100,7 +98,6 @@ def test_what_fits_is_remembered_for_its_budget(index):
 
 def test_threads_may_share_one():
     recall = Recall()
-    interval = sys.getswitchinterval()
 
     def ask(seed):
         for number in range(3_000):
@@ -108,9 +105,4 @@ def test_threads_may_share_one():
             if recall.fitted(path, (), 200) is None:
                 recall.fit(path, (), 200, count)
 
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(ask, (1, 3, 7, 11)))
-    finally:
-        sys.setswitchinterval(interval)
+    at_once(ask)

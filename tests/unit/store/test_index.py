@@ -11,6 +11,7 @@ from lsp_server.store.files import RepositoryFile, language_of
 from lsp_server.store.index import RepositoryIndex
 from lsp_server.store.index_tables import VERSION
 from lsp_server.store.rules import Rules
+from tests.old_files import OLD, write
 
 STORE = '''
 class Ledger:
@@ -20,18 +21,10 @@ class Ledger:
         """Add one."""
         self.entries.append(amount)
 '''
-OLD = time.time() - 3600
 
 
 def file(path, text):
     return RepositoryFile(path, language_of(path), text, str(hash(text)), 0.0)
-
-
-def write(root, path, text, *, when=OLD):
-    target = root / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text)
-    os.utime(target, (when, when))
 
 
 @pytest.fixture

@@ -199,3 +199,15 @@ def test_reading_a_text_again_costs_nothing(index, texts):
     for _ in range(20):
         index.version("app.py")
     assert (time.perf_counter() - started) / 20 < 0.01
+
+
+def test_what_is_known_at_once_is_the_version_and_what_has_to_be_read_is_not(index, texts):
+    version = index.version("app.py")
+    assert index.current("app.py") == version
+    texts["store.py"] = TYPED
+    assert index.current("app.py") is None
+    assert index.current("store.py") == version  # its own text is no source for itself
+    newer = index.version("app.py")
+    assert index.current("app.py") == newer != version
+    del texts["store.py"]
+    assert index.current("app.py") is None

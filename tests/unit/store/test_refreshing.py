@@ -1,6 +1,5 @@
 """One file that was saved is taken in; test_index.py has whole trees."""
 
-import os
 import time
 
 import pytest
@@ -9,15 +8,7 @@ from lsp_server.store.index import RepositoryIndex
 from lsp_server.store.index_file import IndexFile
 from lsp_server.store.refreshing import take_in
 from lsp_server.store.rules import Rules
-
-OLD = time.time() - 3600
-
-
-def write(root, path, text, *, when=OLD):
-    target = root / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text)
-    os.utime(target, (when, when))
+from tests.old_files import OLD, write
 
 
 @pytest.fixture
