@@ -66,6 +66,11 @@ export class Editor {
     await this.page.keyboard.type(text, { delay: 80 });
   }
 
+  /** Put text in at once. */
+  async insert(text: string): Promise<void> {
+    await this.page.keyboard.insertText(text);
+  }
+
   async press(...keys: string[]): Promise<void> {
     for (const key of keys) await this.page.keyboard.press(key);
   }

