@@ -4,6 +4,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Scratch } from "./scratch.ts";
 
+/** The engine answered, an earlier answer went on, or one that was under way. */
+export const SUGGESTED = /^(shown|cache|joined)$/;
+
 /** Every line of the extension's output channels so far, oldest file first. */
 export function lines(scratch: Scratch): string[] {
   return channels(scratch).flatMap((path) => readFileSync(path, "utf8").split("\n")).filter((line) => line !== "");
@@ -24,6 +27,11 @@ export function outcomes(scratch: Scratch): { reason: string; ms: number }[] {
     const found = /\b([a-z_]+) in (\d+(?:\.\d+)?) ms\b/.exec(line);
     return found ? [{ reason: found[1] ?? "", ms: Number(found[2]) }] : [];
   });
+}
+
+/** Those requests that brought a suggestion, though some did not wait for an answer of their own. */
+export function suggestions(scratch: Scratch): { reason: string; ms: number }[] {
+  return outcomes(scratch).filter(({ reason }) => SUGGESTED.test(reason));
 }
 
 function telling(path: string): string[] {

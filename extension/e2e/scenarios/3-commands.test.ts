@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { outcomes } from "../logs.ts";
+import { outcomes, SUGGESTED } from "../logs.ts";
 import { EXTENSION } from "../places.ts";
 import { CART, shop, TOTAL } from "../samples.ts";
 import { stage } from "../stage.ts";
@@ -11,8 +11,6 @@ import { until } from "../waiting.ts";
 
 const scene = stage("commands", { workspace: shop });
 const READY = /tenon-starter/;
-/** What was typed before may be answered from the cache. */
-const ANSWERED = /^(shown|cache)$/;
 
 /** Type, and wait until the server has ended the request that this caused with `reason`. */
 async function typeUntil(reason: RegExp): Promise<void> {
@@ -66,7 +64,7 @@ test("Toggle Completions switches them off and on", async () => {
   await undo();
   await workbench.palette.run("Tenon: Toggle Completions");
   await workbench.statusBar.shows(READY, 60_000);
-  await typeUntil(ANSWERED);
+  await typeUntil(SUGGESTED);
   await workbench.editor.suggested();
   await undo();
 });
@@ -80,7 +78,7 @@ test("a setting acts without a reload", async () => {
   await undo();
   scratch.configure({ "tenon.disabledLanguages": [] });
   await workbench.statusBar.shows(READY, 30_000);
-  await typeUntil(ANSWERED);
+  await typeUntil(SUGGESTED);
   await undo();
 });
 
@@ -102,7 +100,7 @@ test("Restart Server brings a new server, which completes", async () => {
   await workbench.statusBar.shows(/starting/, 30_000).catch(() => undefined); // it may be too quick to be seen
   await workbench.statusBar.shows(READY, 120_000);
   await workbench.editor.focus();
-  await typeUntil(ANSWERED);
+  await typeUntil(SUGGESTED);
   await undo();
 });
 

@@ -2,7 +2,7 @@
 
 import { beforeAll, expect, test } from "vitest";
 import { untilGhost } from "../latency.ts";
-import { outcomes } from "../logs.ts";
+import { suggestions } from "../logs.ts";
 import { median, record } from "../results.ts";
 import { shop } from "../samples.ts";
 import { stage } from "../stage.ts";
@@ -30,11 +30,9 @@ async function time(key: string): Promise<{ whole: number; server: number }> {
   const { workbench, scratch } = scene;
   await workbench.editor.press("Escape");
   await workbench.editor.unsuggested();
-  const before = outcomes(scratch).length;
+  const before = suggestions(scratch).length;
   const whole = await untilGhost(workbench.page, key);
-  const answered = await until("the server has logged its answer", 60_000, () =>
-    outcomes(scratch).slice(before).find(({ reason }) => ["shown", "cache", "joined"].includes(reason)),
-  );
+  const answered = await until("the server has logged its answer", 60_000, () => suggestions(scratch)[before]);
   return { whole, server: answered.ms };
 }
 
