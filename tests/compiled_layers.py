@@ -19,10 +19,12 @@ def main(file: Path) -> None:
     (batch,) = compiled.cut(tiny_samples()[:1], 96, prompt_weight=0.3)
     found = []
     for trainee in (plain, compiled):
-        total, each = trainee.losses(batch)
-        total.backward()
-        gradients = [it.grad.flatten() for it in trainee.parameters]
-        found.append(torch.cat([each, *gradients]))
+        told = []
+        for anchor in (0.0, 0.5):
+            total, each = trainee.losses(batch, anchor)
+            total.backward()
+            told += [each, *(it.grad.flatten() for it in trainee.parameters)]
+        found.append(torch.cat(told))
     torch.save({"rows": len(batch.tokens), "found": found}, file)
 
 

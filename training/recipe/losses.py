@@ -1,6 +1,7 @@
 """Cross entropy behind a frozen output map, at the tokens that count and nowhere else."""
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -30,34 +31,59 @@ class Head:
 class FrozenHeadLoss(torch.autograd.Function):
     """``Σ wᵢ·CEᵢ`` of states (N, width), targets (N,), weights (N,); and every ``CEᵢ`` (N,).
 
+    With ``base``, the states (N, width) of a model that is to stay near, a part ``anchor`` of each
+    target is not the truth but what that model says: ``Σ wᵢ·((1 - anchor)·CEᵢ + anchor·H(qᵢ, pᵢ))``
+    with its distribution ``q``. That bounds how sure of itself a model becomes of what it has read
+    a few times (soft targets: Hinton et al. 2015, arXiv 1503.02531).
+
     As the head learns nothing, the states' gradient is complete once a chunk's logits are there: it
     is computed at once, where it will be wanted, and the logits are dropped.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, states: Tensor, targets: Tensor, weights: Tensor, head: Head
+    def forward(  # noqa: PLR0917 - autograd takes no keywords
+        ctx: Any,
+        states: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        head: Head,
+        base: Tensor | None = None,
+        anchor: float = 0.0,
     ) -> tuple[Tensor, Tensor]:
         learns = ctx.needs_input_grad[0]
-        losses, gradients = [], []
+        losses, gradients, total = [], [], weights.new_zeros(())
         parts = (tensor.split(head.chunk) for tensor in (states, targets, weights))
-        for state, target, weight in zip(*parts, strict=True):
+        nears = repeat(None) if base is None else base.split(head.chunk)
+        for state, target, weight, near in zip(*parts, nears, strict=False):
             with torch.set_grad_enabled(learns):
                 leaf = state.detach().requires_grad_(learns)
-                each = F.cross_entropy(head(leaf).float(), target, reduction="none")
+                logits = head(leaf).float()
+                each = F.cross_entropy(logits, target, reduction="none")
+                loss = each
+                if near is not None:
+                    soft = F.cross_entropy(logits, _said(near, head), reduction="none")
+                    loss = torch.lerp(each, soft, anchor)
+                part = (loss * weight).sum()
                 if learns:
-                    gradients += torch.autograd.grad((each * weight).sum(), leaf)
+                    gradients += torch.autograd.grad(part, leaf)
             losses.append(each.detach())
+            total += part.detach()
         if learns:
             ctx.save_for_backward(torch.cat(gradients))
         each = torch.cat(losses)
         ctx.mark_non_differentiable(each)
-        return (each * weights).sum(), each
+        return total, each
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return gradient * upstream[0].to(gradient.dtype), None, None, None
+        return gradient * upstream[0].to(gradient.dtype), None, None, None, None, None
+
+
+@torch.no_grad()
+def _said(states: Tensor, head: Head) -> Tensor:
+    """The distribution (n, vocabulary) that a model gives at its states (n, width)."""
+    return head(states).float().softmax(-1)
 
 
 def head_of(model: nn.Module) -> Head:

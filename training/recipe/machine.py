@@ -12,7 +12,7 @@ from lsp_server.errors import SettingsError
 from lsp_server.prompt.window import Budget
 
 from ..base.loading import Precision
-from .config import FEW_STEPS_RATE, RecipeConfig
+from .config import FEW_STEPS_RATE, FEW_STEPS_SAMPLES, RecipeConfig
 
 CPU_MICRO_TOKENS = 1_024
 """Tokens that pass through the model at once on a CPU: they bound the memory, and more are hardly
@@ -53,6 +53,11 @@ def machine_for(
     ``threads`` are as many as may compute on a CPU (0: half of more than two). Raises SettingsError
     for a method that this machine cannot run.
     """
+    if config.method == "full" and config.anchor:
+        raise SettingsError(
+            "recipe.anchor: the method 'full' changes the base, so there is none to stay near; "
+            "leave it out, or train an adapter"
+        )
     if not torch.cuda.is_available():
         return _cpu(config, threads)
     local = int(os.environ.get("LOCAL_RANK", "0"))
@@ -65,7 +70,9 @@ def machine_for(
     precision: Precision = "nf4" if method == "qlora" else "bf16"
     if method == "full":
         precision = "fp32"
-    config = msgspec.structs.replace(config, method=method, learning_rate=config.rate)
+    config = msgspec.structs.replace(
+        config, method=method, learning_rate=config.rate, step_samples=config.batch
+    )
     kept = 0.2 if method == "qlora" else 1.0
     return Machine(device, precision, compiled=True, kept=kept, threads=threads), config
 
@@ -92,6 +99,7 @@ def _cpu(config: RecipeConfig, threads: int) -> tuple[Machine, RecipeConfig]:
     config = msgspec.structs.replace(
         config,
         learning_rate=config.learning_rate or FEW_STEPS_RATE,
+        step_samples=config.step_samples or FEW_STEPS_SAMPLES,
         micro_tokens=min(config.micro_tokens, CPU_MICRO_TOKENS),
         time_budget=config.time_budget if limited else CPU_SECONDS,
     )

@@ -69,9 +69,9 @@ class _Training:
     ) -> None:
         self.processes = trainee.processes
         count = self.processes.num_processes
-        if config.step_samples % count:
+        if config.batch % count:
             raise SettingsError(
-                f"recipe.step_samples: {count} processes cannot share {config.step_samples} "
+                f"recipe.step_samples: {count} processes cannot share {config.batch} "
                 f"samples equally; give a multiple of {count}"
             )
         self.trainee, self.material, self.config, self.watcher = trainee, material, config, watcher
@@ -97,9 +97,9 @@ class _Training:
             self._tell(math.nan, self.progress.best)
         self.started = self.saved - self.progress.seconds
         processes = self.processes.num_processes
-        first = self.config.step_samples * self.progress.step + self.processes.process_index
+        first = self.config.batch * self.progress.step + self.processes.process_index
         self.samples = self.material.samples(first, processes)
-        self.share = self.config.step_samples // processes
+        self.share = self.config.batch // processes
         if found and self._owed:  # it was cancelled before it measured
             self.measure()
 
@@ -128,7 +128,7 @@ class _Training:
             prompt_weight=self.config.prompt_weight,
             unlearned=self.material.unlearned,
         ):
-            total, each = self.trainee.losses(batch)
+            total, each = self.trainee.losses(batch, self.config.anchor)
             total.backward()
             weight += batch.weights.sum()
             self.sums += torch.stack([(each * batch.answers).sum(), batch.answers.sum()])
@@ -249,7 +249,7 @@ class _Training:
 
 def steps_of(pass_size: int, config: RecipeConfig) -> int:
     """Optimiser steps that a configuration asks for."""
-    steps = max(1, math.ceil(config.passes * pass_size / config.step_samples))
+    steps = max(1, math.ceil(config.passes * pass_size / config.batch))
     return min(steps, config.max_steps or steps)
 
 

@@ -152,13 +152,27 @@ class Trainee:
             for part in states.split(self._head.chunk):
                 yield self._head(part).float()
 
-    def losses(self, batch: MicroBatch) -> tuple[Tensor, Tensor]:
-        """``Σ w·CE`` over a batch, and every ``CE`` (N,), in nats."""
-        return self._losses(self.states(batch), batch)
+    def losses(self, batch: MicroBatch, anchor: float = 0.0) -> tuple[Tensor, Tensor]:
+        """``Σ w·CE`` over a batch, and every ``CE`` (N,), in nats.
 
-    def _losses(self, states: Tensor, batch: MicroBatch) -> tuple[Tensor, Tensor]:
+        A part ``anchor`` of the targets is what the base says without the adapter: see
+        :class:`FrozenHeadLoss`. A model without an adapter has no such base.
+        """
+        base = self._base_states(batch) if anchor else None
+        return self._losses(self.states(batch), batch, base, anchor)
+
+    @torch.no_grad()
+    def _base_states(self, batch: MicroBatch) -> Tensor:
+        with self.model.disable_adapter():
+            return self.states(batch)
+
+    def _losses(
+        self, states: Tensor, batch: MicroBatch, base: Tensor | None = None, anchor: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
         with self._precision():
-            total, each = FrozenHeadLoss.apply(states, batch.targets, batch.weights, self._head)
+            total, each = FrozenHeadLoss.apply(
+                states, batch.targets, batch.weights, self._head, base, anchor
+            )
         return total, each
 
     @torch.no_grad()

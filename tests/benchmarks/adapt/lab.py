@@ -164,7 +164,7 @@ class Lab:
             files = replace_files(files, arm.share)
         config = arm.recipe_config
         dataset = Dataset(files, self.bench.general, arm.sample_mix, self.bench.terms, config.seed)
-        count = round(config.passes * dataset.pass_size) + config.step_samples
+        count = round(config.passes * dataset.pass_size) + config.batch
         events: list[TrainingEvent] = []
         drawn = files.name, arm.share, repr(arm.sample_mix), config.seed
         material = Material(

@@ -40,6 +40,21 @@ def test_loss_and_gradient_are_those_of_plain_cross_entropy(
     assert not each.requires_grad
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 100])
+def test_a_part_of_the_targets_is_what_the_base_says(linear: torch.nn.Linear, chunk: int) -> None:
+    states, targets, weights = drawn()
+    base, head = torch.randn(COUNT, WIDTH), Head(linear, chunk, 0.7)
+    said, truth = head(base).softmax(-1), torch.eye(VOCABULARY)[targets]
+    near = -((0.7 * truth + 0.3 * said) * head(states).log_softmax(-1)).sum(-1)
+    (expected,) = torch.autograd.grad((near * weights).sum(), states)
+    total, each = FrozenHeadLoss.apply(states, targets, weights, head, base, 0.3)
+    (gradient,) = torch.autograd.grad(total, states)
+    assert torch.allclose(total, (near * weights).sum(), rtol=1e-6)
+    assert torch.allclose(gradient, expected, atol=1e-6)
+    plain = torch.nn.functional.cross_entropy(head(states), targets, reduction="none")
+    assert torch.allclose(each, plain, atol=1e-6)  # what is told is comparable
+
+
 def test_nothing_to_learn_costs_nothing(linear: torch.nn.Linear) -> None:
     states, targets, weights = drawn(0)
     total, each = FrozenHeadLoss.apply(states, targets, weights, Head(linear, 4))

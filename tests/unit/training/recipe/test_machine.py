@@ -6,7 +6,13 @@ import pytest
 
 from lsp_server.errors import SettingsError
 from tests.train_extra import torch
-from training.recipe.config import FEW_STEPS_RATE, RATE, RecipeConfig
+from training.recipe.config import (
+    FEW_STEPS_RATE,
+    FEW_STEPS_SAMPLES,
+    RATE,
+    STEP_SAMPLES,
+    RecipeConfig,
+)
 from training.recipe.machine import CPU_MICRO_TOKENS, CPU_SECONDS, machine_for
 
 FREE = 8_000_000
@@ -72,9 +78,22 @@ def test_the_few_steps_of_a_cpu_are_longer(base: Path, given: float, found: floa
     assert config.rate == found
 
 
-def test_all_passes_have_their_own_rate() -> None:
-    assert RecipeConfig().rate == RATE
+@pytest.mark.usefixtures("cpu")
+@pytest.mark.parametrize(("given", "found"), [(0, FEW_STEPS_SAMPLES), (3, 3), (32, 32)])
+def test_the_steps_of_a_cpu_are_more_of_fewer_samples(base: Path, given: int, found: int) -> None:
+    _, config = machine_for(RecipeConfig(step_samples=given), base)
+    assert config.batch == found
+
+
+def test_what_changes_the_base_has_none_to_stay_near(base: Path) -> None:
+    with pytest.raises(SettingsError, match=r"recipe\.anchor"):
+        machine_for(RecipeConfig(method="full", anchor=0.5), base)
+
+
+def test_all_passes_have_their_own_rate_and_steps() -> None:
+    assert (RecipeConfig().rate, RecipeConfig().batch) == (RATE, STEP_SAMPLES)
     assert RecipeConfig(learning_rate=1e-4).rate == 1e-4
+    assert RecipeConfig(step_samples=4).batch == 4
 
 
 @pytest.mark.usefixtures("cpu")

@@ -117,6 +117,33 @@ def test_a_new_adapter_changes_nothing_and_is_the_seeds(method: str) -> None:
     assert not torch.equal(weights[1], weights[2])
 
 
+@pytest.mark.parametrize("method", ["lora", "dora", "adalora"])
+def test_an_anchor_is_what_the_base_says_without_the_adapter(method: str) -> None:
+    trainee = tiny_trainee(msgspec.structs.replace(RECIPE, method=method))
+    trained(trainee=trainee, method=method, max_steps=3)
+    base = Trainee(tiny_base())
+    (batch,) = trainee.cut(SAMPLES[:1], 96, prompt_weight=0.3)
+    now, said = (torch.cat(list(it.logits(it.states(batch)))) for it in (trainee, base))
+    soft = -(said.softmax(-1) * now.log_softmax(-1)).sum(-1)
+    hard = cross_entropy(now, batch.targets, reduction="none")
+    expected = ((0.6 * hard + 0.4 * soft) * batch.weights).sum()
+    total, each = trainee.losses(batch, 0.4)
+    assert total.item() == pytest.approx(expected.item(), rel=1e-4)
+    assert each.tolist() == pytest.approx(hard.tolist(), abs=1e-4)
+    total.backward()
+    assert all(it.grad is not None for it in trainee.parameters)
+
+
+def test_an_anchored_run_grows_less_sure_of_what_it_read() -> None:
+    lost = {}
+    for anchor in (0.0, 0.5):
+        trainee = tiny_trainee()
+        trained(trainee=trainee, anchor=anchor, passes=40.0)
+        lost[anchor] = fmean(answer_losses(trainee, SAMPLES, 96))
+    began = fmean(answer_losses(tiny_trainee(), SAMPLES, 96))
+    assert lost[0.0] < 0.7 * lost[0.5] < lost[0.5] < 0.8 * began
+
+
 def test_an_adapter_starts_again() -> None:
     trainee = tiny_trainee()
     begun = []
