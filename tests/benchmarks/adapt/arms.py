@@ -17,7 +17,8 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     ``base`` is the precision trained over; scored is always over the GGUF's own weights. Of the
     repositories the first so many are trained on (0: all), with so large a ``share`` of their
-    files. ``warm`` starts from an adapter of the other repositories. With ``controls`` an adapter
+    files, and with ``short`` prompts, as on a CPU. ``warm`` starts from an adapter of the other
+    repositories. With ``controls`` an adapter
     is also asked without cross-file context, in another repository, and what it forgot. It is asked
     at each of ``scales``, as that much of itself; ``controls`` at the last.
     """
@@ -27,6 +28,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     base: Precision = "bf16"
     repositories: int = 0
     share: float = 1.0
+    short: bool = False
     warm: bool = False
     controls: bool = False
     scales: tuple[float, ...] = (1.0,)

@@ -19,7 +19,8 @@ from training.data.dataset import Codebase, Dataset
 from training.data.samples import Sample
 from training.data.terms import Terms
 from training.prepared import unlearned
-from training.recipe.recipe import Material, TrainingEvent, Watcher, train
+from training.recipe.machine import CPU_PROMPT
+from training.recipe.recipe import Material, TrainingEvent, Watcher, steps_of, train
 from training.recipe.trainee import Trainee, reset, with_adapter
 
 from . import infilling
@@ -163,10 +164,11 @@ class Lab:
         if arm.share < 1:
             files = replace_files(files, arm.share)
         config = arm.recipe_config
-        dataset = Dataset(files, self.bench.general, arm.sample_mix, self.bench.terms, config.seed)
-        count = round(config.passes * dataset.pass_size) + config.batch
+        terms = self.bench.terms.within(CPU_PROMPT) if arm.short else self.bench.terms
+        dataset = Dataset(files, self.bench.general, arm.sample_mix, terms, config.seed)
+        count = steps_of(dataset.pass_size, config) * config.batch
         events: list[TrainingEvent] = []
-        drawn = files.name, arm.share, repr(arm.sample_mix), config.seed
+        drawn = files.name, arm.share, arm.short, repr(arm.sample_mix), config.seed
         material = Material(
             samples=lambda _start, _step: self.made.first(count, drawn, lambda: dataset),
             pass_size=dataset.pass_size,
