@@ -1,8 +1,38 @@
 /** From a key to the grey text, by the browser's own clock. */
 
 import type { Page } from "playwright-core";
+import type { Workbench } from "./workbench.ts";
 
 const ARMED = "tenonArmed";
+const NAMES = ["Box", "Card", "Panel", "Frame", "Window", "Sheet", "Screen", "Poster", "Label", "Stamp", "Banner", "Tile"];
+/** Where a class begins whose last line no model is in two minds about. */
+const BEGUN = [
+  "    def __init__(self, left, top, width, height):",
+  "        self.left = left",
+  "        self.top = top",
+  "        self.width = width",
+  "        self.",
+].join("\n");
+
+/** Begin class after class in the open file, and take the `time` of a key that types and of the one that asks. */
+export async function rounds<T>({ editor }: Workbench, time: (key: string) => Promise<T>): Promise<{ typed: T[]; asked: T[] }> {
+  const found: { typed: T[]; asked: T[] } = { typed: [], asked: [] };
+  for (const name of NAMES) {
+    await editor.end();
+    await editor.insert(`\n\nclass ${name}:\n${BEGUN}`);
+    await editor.type("h");
+    found.typed.push(await time("e"));
+    found.asked.push(await time("Alt+Backslash"));
+    await editor.press("Tab");
+  }
+  return found;
+}
+
+/** Hide what is shown; the next key shall bring it. */
+export async function hide({ editor }: Workbench): Promise<void> {
+  await editor.press("Escape");
+  await editor.unsuggested();
+}
 
 /**
  * Press `key`, and return the milliseconds from its arrival in the page to the first frame change

@@ -1,5 +1,7 @@
 /** What every scenario stands on: scratch folders, a workbench, and evidence when a test fails. */
 
+import { cpSync } from "node:fs";
+import { basename, join } from "node:path";
 import { afterAll, afterEach, beforeAll, inject } from "vitest";
 import type { ServerOptions } from "./codeServer.ts";
 import { TENON } from "./places.ts";
@@ -10,6 +12,8 @@ export interface StageOptions extends Partial<ServerOptions> {
   /** Begin with the starter model in place, and with the project's own server; true if left out. */
   prepared?: boolean;
   settings?: Record<string, unknown>;
+  /** An unpacked extension that takes Tenon's place. */
+  instead?: string;
   /** Name of the workspace's folder. */
   folder?: string;
   /** Lay the workspace out before the workbench opens it. */
@@ -22,10 +26,11 @@ export function stage(name: string, options: StageOptions): { scratch: Scratch; 
   const scene: { scratch?: Scratch; workbench?: Workbench } = {};
 
   beforeAll(async () => {
-    const scratchOptions: ScratchOptions = { extensions: inject("extensions") };
+    const scratchOptions: ScratchOptions = options.instead ? {} : { extensions: inject("extensions") };
     if (prepared) scratchOptions.home = inject("home");
     if (options.folder) scratchOptions.folder = options.folder;
     const scratch = (scene.scratch = new Scratch(name, scratchOptions));
+    if (options.instead) cpSync(options.instead, join(scratch.extensions, basename(options.instead)), { recursive: true });
     scratch.configure({
       "tenon.logLevel": "debug",
       // A model that is offered would lie over what is looked at.

@@ -1,7 +1,7 @@
 /** How long a key takes to become grey text, beside what the server says that it took itself. */
 
 import { beforeAll, expect, test } from "vitest";
-import { untilGhost } from "../latency.ts";
+import { hide, rounds, untilGhost } from "../latency.ts";
 import { suggestions } from "../logs.ts";
 import { median, record } from "../results.ts";
 import { shop } from "../samples.ts";
@@ -9,16 +9,6 @@ import { stage } from "../stage.ts";
 import { until } from "../waiting.ts";
 
 const scene = stage("latency", { workspace: shop, settings: { "tenon.multiline": "never" } });
-const ROUNDS = 12;
-const NAMES = ["Box", "Card", "Panel", "Frame", "Window", "Sheet", "Screen", "Poster", "Label", "Stamp", "Banner", "Tile"];
-/** Where a class begins whose last line no model is in two minds about. */
-const BEGUN = [
-  "    def __init__(self, left, top, width, height):",
-  "        self.left = left",
-  "        self.top = top",
-  "        self.width = width",
-  "        self.",
-].join("\n");
 
 beforeAll(async () => {
   await scene.workbench.statusBar.shows(/tenon-starter/, 120_000);
@@ -28,8 +18,7 @@ beforeAll(async () => {
 /** Take the time of `key`; returns it with the milliseconds of the server's own answer. */
 async function time(key: string): Promise<{ whole: number; server: number }> {
   const { workbench, scratch } = scene;
-  await workbench.editor.press("Escape");
-  await workbench.editor.unsuggested();
+  await hide(workbench);
   const before = suggestions(scratch).length;
   const whole = await untilGhost(workbench.page, key);
   const answered = await until("the server has logged its answer", 60_000, () => suggestions(scratch)[before]);
@@ -37,17 +26,7 @@ async function time(key: string): Promise<{ whole: number; server: number }> {
 }
 
 test("the way from a key to the grey text is measured", { timeout: 900_000 }, async () => {
-  const { editor } = scene.workbench;
-  const typed: { whole: number; server: number }[] = [];
-  const asked: { whole: number; server: number }[] = [];
-  for (const name of NAMES.slice(0, ROUNDS)) {
-    await editor.end();
-    await editor.insert(`\n\nclass ${name}:\n${BEGUN}`);
-    await editor.type("h");
-    typed.push(await time("e"));
-    asked.push(await time("Alt+Backslash"));
-    await editor.press("Tab");
-  }
+  const { typed, asked } = await rounds(scene.workbench, time);
   const extra = (times: { whole: number; server: number }[]): number => Math.round(median(times.map(({ whole, server }) => whole - server)));
   record({
     typed_to_ghost_ms: Math.round(median(typed.map(({ whole }) => whole))),
