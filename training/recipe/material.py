@@ -19,7 +19,8 @@ class TrainingEvent:
     """What some steps came to.
 
     ``loss`` and ``heldout`` are mean cross entropies of answers, in nats per token; ``heldout`` is
-    None where there is nothing held out. ``eta`` is in seconds.
+    None where there is nothing held out. ``steps`` are those of the whole run; where time ends it,
+    as many as its speed so far promises. ``eta`` is in seconds.
     """
 
     step: int

@@ -165,6 +165,12 @@ class _Training:
         return min(1.0, max(self.progress.step / self.steps, spent))
 
     @property
+    def _expected(self) -> int:
+        """Steps of the whole run: of a time budget, as many as fit at the speed so far."""
+        step = self.progress.step
+        return max(step, round(step / self.done)) if step else self.steps
+
+    @property
     def rate(self) -> float:
         """The learning rate of the step that is made."""
         return self.config.rate * schedule(self.done, 1 / self.steps, self.config)
@@ -237,7 +243,7 @@ class _Training:
         self.watcher.report(
             TrainingEvent(
                 step=progress.step,
-                steps=self.steps,
+                steps=self._expected,
                 loss=loss,
                 learning_rate=self.rate,
                 tokens_per_second=tokens / max(progress.computing, 1e-9),

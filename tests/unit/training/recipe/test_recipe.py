@@ -127,7 +127,8 @@ def test_a_time_budget_ends_a_run_its_measurements_and_its_schedule() -> None:
     )  # fmt: skip
     *_, last = run.events
     assert run.progress.seconds == 10.5
-    assert last.step == run.progress.step == 21 < last.steps
+    assert last.step == run.progress.step == 21
+    assert [event.steps for event in run.events[1:]] == [20] * 10 + [21]
     assert last.learning_rate == pytest.approx(RECIPE.rate * RECIPE.final_rate)
     assert last.eta == 0
     assert [event.step for event in run.events] == [*range(0, 21, 2), 21]
