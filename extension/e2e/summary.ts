@@ -1,4 +1,4 @@
-/** The run's last line, in the plain form that continuous integration counts. */
+/** The counts of a run, in the plain form that continuous integration reads. */
 
 import type { Reporter, TestModule } from "vitest/node";
 

@@ -17,7 +17,7 @@ FEED_FORWARD = ("gate_proj", "up_proj", "down_proj", "c_fc", "c_proj")
 RATE, FEW_STEPS_RATE = 3e-3, 4e-3
 STEP_SAMPLES, FEW_STEPS_SAMPLES = 16, 8
 """Learning rates and samples a step: of a run that makes all its passes, and of one that has time
-for some 700 samples, as on a CPU (docs/benchmarks.md)."""
+for some 650 samples, as on a CPU (docs/benchmarks.md)."""
 
 Method = Literal["auto", "qlora", "lora", "full", "dora", "adalora"]
 
@@ -28,16 +28,17 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ``method``: ``auto`` is ``qlora`` on a GPU that the base would half fill, else ``lora``;
     ``qlora`` trains over NF4 blocks, ``lora`` over the dequantised weights, ``full`` all of them,
     ``dora`` and ``adalora`` with PEFT's variants. ``rank`` is LoRA's r, ``alpha`` its α in
-    multiples of r. A step reads ``step_samples`` samples (0: as many as :attr:`batch` says),
+    multiples of r. A step reads ``step_samples`` samples (0: 16, on a CPU 8),
     ``micro_tokens`` at once; the learning rate (0: :attr:`rate` chooses) rises over ``warmup`` (a
     share of the run), then falls as a cosine to ``final_rate`` of itself. ``prompt_weight`` is what
     a token of the prompt counts in the loss beside 1 for a token of the answer; ``anchor`` is the
     part of every token's target that is not the truth but what the base says without the adapter,
-    at the price of one more forward pass. The held-out loss is measured at ``strength``, a part of
-    the adapter's own: one that learns fast and serves at half of it is better than one that learns
-    slowly (docs/benchmarks.md). ``patience``: measurements of that loss without a better one before
-    the run stops. A run is saved when it is measured (``measures`` times), and every
-    ``checkpoint_seconds``. Seconds and steps of 0 are no limit.
+    at the price of one more forward pass (with ``passes`` 8 and ``strength`` 1). The held-out loss
+    is measured at ``strength``, a part of the adapter's own: one that learns fast and serves at
+    half of it is better than one that learns slowly (docs/benchmarks.md). ``patience``:
+    measurements of that loss without a better one before the run stops. A run is saved when it is
+    measured (``measures`` times), and every ``checkpoint_seconds``. Seconds and steps of 0 are no
+    limit.
 
     A run that starts from the adapter that serves makes ``warm_passes``; every ``scratch_every``-th
     run starts from scratch (1: each; at most as many as there are runs kept).
@@ -59,7 +60,7 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     warmup: Share = 0.05
     final_rate: Share = 0.1
     prompt_weight: Share = 0.3
-    anchor: Share = 0.0
+    anchor: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     weight_decay: NotNegative = 0.0
     clip: Positive = 1.0
     strength: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5

@@ -19,8 +19,8 @@ CPU_MICRO_TOKENS = 1_024
 faster there."""
 CPU_PROMPT = Budget(prefix=256, suffix=64, output=96, snippets=128)
 """Most of a sample's prompt on a CPU. An engine that is fast is asked with prompts of 2,000 tokens;
-learning from those, two cores make 4 steps in the time of a run, of 400 tokens 30. The gate asks
-with what serves (docs/benchmarks.md)."""
+from those, two cores learn some 60 samples in the time of a run, from shorter ones 650. The gate
+asks with what serves (docs/benchmarks.md)."""
 CPU_SECONDS = 390.0
 """How long a run on a CPU trains if nobody says otherwise."""
 FREE_SHARE = 2

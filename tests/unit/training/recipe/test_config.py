@@ -33,7 +33,7 @@ def test_what_is_given_is_laid_over_the_defaults(tmp_path: Path) -> None:
         'method = "lore"', "rank = 0", 'rank = "8"', "rank = 1.5", "learning_rate = -1",
         "learning_rate = nan", "alpha = -1", "passes = 0", "warmup = 1.5", "dropout = -0.1",
         "prompt_weight = 2", "max_steps = -1", "time_budget = -1", "step_samples = -1",
-        "clip = 0", "patience = 0", 'modules = "q_proj"', "seed = true",
+        "anchor = 1", "clip = 0", "patience = 0", 'modules = "q_proj"', "seed = true",
     ],
 )  # fmt: skip
 def test_a_bad_value_is_told_by_its_field(tmp_path: Path, line: str) -> None:
