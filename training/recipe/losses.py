@@ -1,7 +1,6 @@
 """Cross entropy behind a frozen output map, at the tokens that count and nowhere else."""
 
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any
 
 import torch
@@ -52,16 +51,15 @@ class FrozenHeadLoss(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         learns = ctx.needs_input_grad[0]
         losses, gradients, total = [], [], weights.new_zeros(())
-        parts = (tensor.split(head.chunk) for tensor in (states, targets, weights))
-        nears = repeat(None) if base is None else base.split(head.chunk)
-        for state, target, weight, near in zip(*parts, nears, strict=False):
+        parts = [tensor.split(head.chunk) for tensor in (states, targets, weights)]
+        nears = [None] * len(parts[0]) if base is None else base.split(head.chunk)
+        for state, target, weight, near in zip(*parts, nears, strict=True):
             with torch.set_grad_enabled(learns):
                 leaf = state.detach().requires_grad_(learns)
-                logits = head(leaf).float()
-                each = F.cross_entropy(logits, target, reduction="none")
-                loss = each
+                log_likelihoods = head(leaf).float().log_softmax(-1)
+                loss = each = F.nll_loss(log_likelihoods, target, reduction="none")
                 if near is not None:
-                    soft = F.cross_entropy(logits, _said(near, head), reduction="none")
+                    soft = -(_said(near, head) * log_likelihoods).sum(-1)
                     loss = torch.lerp(each, soft, anchor)
                 part = (loss * weight).sum()
                 if learns:
