@@ -3,11 +3,13 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { promisify } from "node:util";
-import { ENTRY } from "./places.ts";
+import { ENTRY, VSCE } from "./places.ts";
 import type { Scratch } from "./scratch.ts";
 import { until } from "./waiting.ts";
 
+const run = promisify(execFile);
 const QUIET = ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"];
 
 export interface ServerOptions {
@@ -67,12 +69,22 @@ export class CodeServer {
 
 /** Run code-server as a command, such as `--install-extension FILE`; returns what it printed. */
 export async function command(scratch: Scratch, ...words: string[]): Promise<string> {
-  const { stdout, stderr } = await promisify(execFile)(
+  const { stdout, stderr } = await run(
     process.execPath,
     [ENTRY, ...folders(scratch), ...words],
     { cwd: scratch.root, env: scratch.environment(), timeout: 120_000 },
   );
   return stdout + stderr;
+}
+
+/** Pack the extension in `folder`, and install it as a user would. */
+export async function install(scratch: Scratch, folder: string): Promise<void> {
+  const file = join(scratch.root, "packed.vsix");
+  await run(VSCE, ["package", "--no-dependencies", "--allow-missing-repository", "--skip-license", "--out", file], {
+    cwd: folder,
+    timeout: 60_000,
+  });
+  await command(scratch, "--install-extension", file);
 }
 
 function folders(scratch: Scratch): string[] {

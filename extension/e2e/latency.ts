@@ -21,6 +21,8 @@ export async function rounds<T>({ editor }: Workbench, time: (key: string) => Pr
     await editor.end();
     await editor.insert(`\n\nclass ${name}:\n${BEGUN}`);
     await editor.type("h");
+    // Were it still under way, it would be taken for that of the next key. It need not come at all.
+    await editor.suggested(5_000).catch(() => undefined);
     found.typed.push(await time("e"));
     found.asked.push(await time("Alt+Backslash"));
     await editor.press("Tab");

@@ -14,7 +14,8 @@ export function lines(scratch: Scratch): string[] {
 
 /** The last lines of everything that may tell why a test failed, without those of every key. */
 export function tail(scratch: Scratch, count = 40): string {
-  const files = [scratch.serverLog, ...channels(scratch), join(scratch.tenonHome, "logs", "engine.log")];
+  const host = written(scratch, /remoteexthost\.log$/); // which extensions were activated, and when
+  const files = [scratch.serverLog, ...host, ...channels(scratch), join(scratch.tenonHome, "logs", "engine.log")];
   return files
     .filter((path) => existsSync(path))
     .map((path) => `--- ${path.slice(scratch.root.length + 1)}\n${telling(path).slice(-count).join("\n")}`)
@@ -39,10 +40,15 @@ function telling(path: string): string[] {
 }
 
 function channels(scratch: Scratch): string[] {
+  return written(scratch, /tenon[^]*\.log$/i);
+}
+
+/** The files under VS Code's own logs whose path fits, oldest first. */
+function written(scratch: Scratch, path: RegExp): string[] {
   const folder = join(scratch.userData, "logs");
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => /tenon[^]*\.log$/i.test(name))
+    .filter((name) => path.test(name))
     .sort()
     .map((name) => join(folder, name));
 }

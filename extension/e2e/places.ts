@@ -12,6 +12,8 @@ export const CACHE = process.env["TENON_E2E_CACHE"] ?? join(PROJECT, ".cache", "
 export const ARTIFACTS = join(HERE, "artifacts");
 export const PICTURES = join(ARTIFACTS, "pictures");
 export const ENTRY = join(CACHE, "code-server-4.100.3", "node_modules", "code-server", "out", "node", "entry.js");
+/** What packs an extension; it belongs to the extension's own packages. */
+export const VSCE = join(EXTENSION, "node_modules", ".bin", "vsce");
 /** The project's own command line, which has the packages for training. */
 export const TENON = process.env["TENON_E2E_SERVER"] ?? join(PROJECT, ".venv", "bin", "tenon");
 

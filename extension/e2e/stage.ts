@@ -1,9 +1,7 @@
 /** What every scenario stands on: scratch folders, a workbench, and evidence when a test fails. */
 
-import { cpSync } from "node:fs";
-import { basename, join } from "node:path";
 import { afterAll, afterEach, beforeAll, inject } from "vitest";
-import type { ServerOptions } from "./codeServer.ts";
+import { install, type ServerOptions } from "./codeServer.ts";
 import { TENON } from "./places.ts";
 import { Scratch, type ScratchOptions } from "./scratch.ts";
 import { Workbench } from "./workbench.ts";
@@ -12,7 +10,7 @@ export interface StageOptions extends Partial<ServerOptions> {
   /** Begin with the starter model in place, and with the project's own server; true if left out. */
   prepared?: boolean;
   settings?: Record<string, unknown>;
-  /** An unpacked extension that takes Tenon's place. */
+  /** Folder of an extension that takes Tenon's place. */
   instead?: string;
   /** Name of the workspace's folder. */
   folder?: string;
@@ -30,7 +28,7 @@ export function stage(name: string, options: StageOptions): { scratch: Scratch; 
     if (prepared) scratchOptions.home = inject("home");
     if (options.folder) scratchOptions.folder = options.folder;
     const scratch = (scene.scratch = new Scratch(name, scratchOptions));
-    if (options.instead) cpSync(options.instead, join(scratch.extensions, basename(options.instead)), { recursive: true });
+    if (options.instead) await install(scratch, options.instead);
     scratch.configure({
       "tenon.logLevel": "debug",
       // A model that is offered would lie over what is looked at.
@@ -41,14 +39,17 @@ export function stage(name: string, options: StageOptions): { scratch: Scratch; 
       ...options.settings,
     });
     await options.workspace(scratch);
-    scene.workbench = await Workbench.open(scratch, { trusted: options.trusted ?? true });
+    scene.workbench = await Workbench.start(scratch, { trusted: options.trusted ?? true });
+    await scene.workbench.load();
   });
 
   afterEach(async ({ task }) => {
     if (task.result?.state === "fail") await scene.workbench?.failed(task.name);
   });
 
-  afterAll(async () => {
+  afterAll(async ({}, suite) => {
+    // Until the hooks here have run, a suite fails by its beforeAll alone, behind which no afterEach comes.
+    if (suite.result?.state === "fail") await scene.workbench?.failed("before all");
     await scene.workbench?.close();
     await scene.scratch?.remove();
   });

@@ -52,8 +52,8 @@ export class Workbench {
     this.statusBar = new StatusBar(page);
   }
 
-  /** Start the workbench on the scratch's workspace, and wait until a person could use it. */
-  static async open(scratch: Scratch, options: ServerOptions = { trusted: true }): Promise<Workbench> {
+  /** Start the server and an empty browser page; `load` shows the workbench in it. */
+  static async start(scratch: Scratch, options: ServerOptions = { trusted: true }): Promise<Workbench> {
     const server = await CodeServer.start(scratch, options);
     try {
       const browser = await chromium.launch({ executablePath: installed(), args: FLAGS });
@@ -61,9 +61,7 @@ export class Workbench {
       await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: server.origin });
       const page = await context.newPage();
       page.setDefaultTimeout(PATIENCE);
-      const workbench = new Workbench(scratch, server, browser, page);
-      await workbench.load();
-      return workbench;
+      return new Workbench(scratch, server, browser, page);
     } catch (error) {
       await server.stop();
       throw error;
@@ -118,7 +116,7 @@ export class Workbench {
     await this.palette.run("View: Toggle Maximize Editor Group");
   }
 
-  /** Load the page (again): a new window of the same workbench. */
+  /** Load the page (again), a new window on the scratch's workspace, and wait until a person could use it. */
   async load(): Promise<void> {
     const folder = encodeURIComponent(this.scratch.workspace);
     await this.page.goto(`${this.server.origin}/?folder=${folder}`);

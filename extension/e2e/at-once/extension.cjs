@@ -2,11 +2,13 @@
 const vscode = require("vscode");
 
 exports.activate = (context) => {
-  context.subscriptions.push(
-    vscode.languages.registerInlineCompletionItemProvider("python", {
-      provideInlineCompletionItems: (_document, position) => [
-        new vscode.InlineCompletionItem("ight = height", new vscode.Range(position, position)),
-      ],
-    }),
-  );
+  const provider = vscode.languages.registerInlineCompletionItemProvider("python", {
+    provideInlineCompletionItems: (_document, position) => [
+      new vscode.InlineCompletionItem("ight = height", new vscode.Range(position, position)),
+    ],
+  });
+  const item = vscode.window.createStatusBarItem(); // who sees it may ask
+  item.text = "at once";
+  item.show();
+  context.subscriptions.push(provider, item);
 };
