@@ -34,7 +34,7 @@ def die(*_arguments: object, **_more: object) -> None:
 
 if __name__ == "__main__":
     point, *arguments = sys.argv[1:]
-    questions.SPANS_PER_KIND, preparation.GENERAL_SPANS = 1, 0
+    questions.STRETCHES, preparation.GENERAL_STRETCHES = 1, 0
     preparation.GENERAL_CHOOSING = 2
     run_module.judge = lenient
     if point == COPIED:

@@ -19,7 +19,6 @@ from .curation.ledger import Ledger, Rejected
 from .data import general
 from .data.dataset import Codebase, Dataset, SampleMix, TrainingFile, recency
 from .data.terms import Terms
-from .gate.scoring import Span
 from .holdout.added import Hashes
 from .holdout.git import GitError
 from .holdout.history import History
@@ -30,7 +29,7 @@ from .outlines.extraction_cache import ExtractionCache
 from .prepared import Cut, Known, Prepared
 from .questions import Questions, source_of
 
-GENERAL_SPANS = 100
+GENERAL_STRETCHES = 40
 GENERAL_CHOOSING = 32
 """Spans of general code that choose the scale; as many as of newer code at most."""
 MOST_REASONS = 3
@@ -105,14 +104,13 @@ def prepare(
     dataset = Dataset(repository, general.replayed(), mix, lessons, seed)
     told("cutting what is held out")
     questions = Questions.of(holdout, terms, lessons, root.name, seed)
-    rest = general.asked(GENERAL_SPANS, seed)
     return Prepared(
         holdout=holdout,
         curated=curated,
         dataset=dataset,
         validation=questions.validation,
         newer=questions.newer,
-        general=tuple(Span(example, kind) for example, kind in rest),
+        general=general.asked(GENERAL_STRETCHES, seed),
         data_sha256=data_sha256,
         commit=history.head.id if history else None,
         choosing=questions.choosing,

@@ -10,7 +10,7 @@ from lsp_server.prompt.window import Budget
 from .curation.curate import Curated
 from .data.dataset import Dataset
 from .data.samples import Sample
-from .gate.scoring import Span
+from .evaluation.stretches import Stretch
 from .holdout.added import Hashes
 from .holdout.holdout import HoldOut
 from .recipe.material import Material
@@ -55,8 +55,8 @@ class Prepared:
     curated: Curated
     dataset: Dataset
     validation: tuple[Sample, ...]
-    newer: tuple[Span, ...]
-    general: tuple[Span, ...]
+    newer: tuple[Stretch, ...]
+    general: tuple[Stretch, ...]
     data_sha256: str
     commit: str | None
     budget: Budget
@@ -73,8 +73,8 @@ class Prepared:
             "split": self.holdout.split,
             "lines": self.holdout.code_lines,
             "held_out": self.holdout.lines,
-            "newer": len(self.newer),
-            "general": len(self.general),
+            "newer": sum(map(len, self.newer)),
+            "general": sum(map(len, self.general)),
         }
 
     def material(self, base: str, start: str = "") -> Material:

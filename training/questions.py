@@ -4,7 +4,8 @@ They are asked as a keystroke in the newer code would be, with the cross-file co
 get from the working tree.
 """
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from zlib import crc32
@@ -19,28 +20,29 @@ from .curation.cleaning import overlaps
 from .data.samples import Sample
 from .data.terms import Terms
 from .evaluation.examples import FimExample
-from .gate.scoring import Span, fair_order
+from .evaluation.stretches import Stretch, in_turns, stretches
 from .holdout.heldout_examples import held_out_examples
 from .holdout.holdout import HoldOut
-from .outlines.outline import Span as TextSpan
-from .outlines.outline import outline
+from .outlines.outline import Span, outline
 
 VALIDATION_SHARE = 3
 """One held-out file in so many chooses the checkpoint; the others are the gate's alone, and so are
 all where there are fewer."""
-VALIDATION_SPANS = 32
-SPANS_PER_KIND = 150
+VALIDATION_SPANS, SPANS_PER_KIND = 32, 40
+"""What the checkpoint is chosen by: so many, drawn from so many of each kind."""
+STRETCHES = 120
+"""The gate's, at most; its time is up before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
     """``validation`` chooses the checkpoint, ``newer`` is the gate's; no file is in both.
 
-    ``choosing`` are the ids of the spans that ``validation`` is made of.
+    ``choosing`` are the ids of the holes that ``validation`` is made of.
     """
 
     validation: tuple[Sample, ...]
-    newer: tuple[Span, ...]
+    newer: tuple[Stretch, ...]
     choosing: tuple[str, ...] = ()
 
     @classmethod
@@ -51,47 +53,80 @@ class Questions:
 
         The gate's are laid out on ``terms``, those of validation on ``lessons``.
         """
-        spans = _spans(holdout, name, seed)
-        validating = _validating({span.file for span in spans})
-        drawn = fair_order([span for span in spans if span.file in validating], seed)
-        chosen = drawn[:VALIDATION_SPANS]
-        newer = [span for span in spans if span.file not in validating]
+        validating = _validating(holdout.new)
+        chosen = fair_order(_holes(holdout, validating, name, seed), seed)[:VALIDATION_SPANS]
+        newer = _stretches(holdout, holdout.new.keys() - validating, name, seed)
         with RepositoryIndex.of_files(holdout.files.values()) as index:
             return cls(
-                tuple(_sample(span.example, index, lessons) for span in chosen),
-                tuple(
-                    replace(span, example=_with_context(span.example, index, terms))
-                    for span in newer
-                ),
-                tuple(span.example.id for span in chosen),
+                tuple(_sample(example, index, lessons) for example in chosen),
+                tuple(_with_context(stretch, index, terms) for stretch in newer),
+                tuple(example.id for example in chosen),
             )
 
 
-def _spans(holdout: HoldOut, name: str, seed: int) -> list[Span]:
-    """Holes in newer code, without other files' context; none holds a secret."""
-    secrets = {path: find_secrets(file.text, path) for path, file in holdout.files.items()
-               if path in holdout.new}  # fmt: skip
+def fair_order(examples: Sequence[FimExample], seed: int) -> list[FimExample]:
+    """An order of which every beginning holds about the same share of each file and each kind,
+    which an id begins with.
 
-    def is_allowed(file: RepositoryFile, span: TextSpan) -> bool:
-        return not overlaps(secrets[file.path], *span)
+    Within a stratum (file and kind) the order is drawn; the n-th of m gets a place drawn evenly
+    between (n - 1) / m and n / m of the whole.
+    """
 
-    examples = held_out_examples(
-        holdout,
+    def stratum(example: FimExample) -> tuple[str, str]:
+        return example.file, example.id.partition("/")[0]
+
+    draw = Random(seed)
+    strata = Counter(map(stratum, examples))
+    seen: Counter[tuple[str, str]] = Counter()
+    placed: list[tuple[float, FimExample]] = []
+    for example in draw.sample(examples, len(examples)):
+        of = stratum(example)
+        placed.append(((seen[of] + draw.random()) / strata[of], example))
+        seen[of] += 1
+    return [example for _, example in sorted(placed, key=lambda entry: entry[0])]
+
+
+def _holes(holdout: HoldOut, paths: Collection[str], name: str, seed: int) -> list[FimExample]:
+    """Holes in the newer code of some files, without other files' context; none holds a secret."""
+    new = {path: spans for path, spans in holdout.new.items() if path in paths}
+    secrets = {path: find_secrets(holdout.files[path].text, path) for path in new}
+    return held_out_examples(
+        replace(holdout, new=new),
         lambda file: outline(file.text, file.language),
         Random(seed),
         SPANS_PER_KIND,
         repository=name,
-        is_allowed=is_allowed,
+        is_allowed=lambda file, span: not overlaps(secrets[file.path], *span),
     )
-    return [Span(example, example.id.partition("/")[0]) for example in examples]
+
+
+def _stretches(holdout: HoldOut, paths: Collection[str], name: str, seed: int) -> list[Stretch]:
+    """Of the newer code of some files, without other files' context; no answer holds a secret."""
+    random = Random(seed)
+    by_file = [
+        _stretches_of(holdout.files[path], holdout.new[path], name, random)
+        for path in sorted(paths)
+    ]
+    return in_turns(by_file, STRETCHES, random)
+
+
+def _stretches_of(
+    file: RepositoryFile, new: Sequence[Span], name: str, random: Random
+) -> list[Stretch]:
+    secrets = find_secrets(file.text, file.path)
+    return stretches(
+        file, new, random, repository=name, is_allowed=lambda span: not overlaps(secrets, *span)
+    )
 
 
 def _sample(example: FimExample, index: SnippetSource, terms: Terms) -> Sample:
     return terms.sample(terms.with_snippets(source_of(example), index), example.middle)
 
 
-def _with_context(example: FimExample, index: SnippetSource, terms: Terms) -> FimExample:
-    return replace(example, context=tuple(terms.with_snippets(source_of(example), index).snippets))
+def _with_context(stretch: Stretch, index: SnippetSource, terms: Terms) -> Stretch:
+    """All with the snippets of the first, which typing leaves as they are."""
+    context = tuple(terms.with_snippets(source_of(stretch[0]), index).snippets)
+    return tuple(replace(example, context=context) for example in stretch)
 
 
 def source_of(example: FimExample) -> Source:

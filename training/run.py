@@ -44,7 +44,7 @@ from .running.start import Start, scratch_is_due, start_of
 from .running.team import ALONE, Team
 from .served import ServedBase, ask_served, check_still_served
 
-GATE_SECONDS = 420.0
+GATE_SECONDS = 300.0
 NO_ADAPTER = ("full", "dora")
 """Methods whose result no engine can serve beside its base."""
 

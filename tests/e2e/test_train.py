@@ -67,7 +67,7 @@ async def small_engine(home: StorePaths, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("TENON_HOME", str(home.root))
     monkeypatch.setattr(questions, "VALIDATION_SPANS", 4)
     monkeypatch.setattr(preparation, "GENERAL_CHOOSING", 4)
-    monkeypatch.setattr(questions, "SPANS_PER_KIND", 12)
+    monkeypatch.setattr(questions, "STRETCHES", 2)
     await find_or_start(home, EngineOptions(context=512, threads=1))
 
 

@@ -62,7 +62,7 @@ def _plan(prepared: Prepared, config: TrainConfig) -> dict[str, Any]:
             "split": prepared.holdout.split,
             "lines": prepared.holdout.lines,
             "of": prepared.holdout.code_lines,
-            "spans": len(prepared.newer),
+            "spans": sum(map(len, prepared.newer)),
         },
         "rejected": [msgspec.to_builtins(it) for it in prepared.curated.ledger.summary()],
         "examples": [

@@ -15,6 +15,7 @@ from lsp_server.store.files import RepositoryFile
 
 from ..curation.curate import CuratedFile
 from ..evaluation.examples import FimExample
+from ..evaluation.stretches import Stretch, stretches
 from ..outlines.outline import outline
 from .dataset import Codebase, TrainingFile
 from .spans import Middle, choose
@@ -24,7 +25,7 @@ MOST_CHARACTERS = 60_000
 CHOOSING = 4
 """Of the modules that are not replayed, one in so many chooses the scale."""
 ASKED = {"line_end": 1.0, "line": 1.0}
-"""Kinds of middles that are asked for."""
+"""Kinds of middles that choose the scale."""
 
 
 def library_files(folder: Path | None = None) -> Iterator[RepositoryFile]:
@@ -48,22 +49,26 @@ def replayed(folder: Path | None = None) -> Codebase | None:
     return Codebase(NAME, files) if files else None
 
 
-def asked(count: int, seed: int, folder: Path | None = None) -> list[tuple[FimExample, str]]:
-    """At most ``count`` different holes for the gate, with their kinds; in modules of its own."""
+def asked(count: int, seed: int, folder: Path | None = None) -> tuple[Stretch, ...]:
+    """At most ``count`` stretches for the gate, each of another of its modules."""
     files = list(library_files(folder))[1::2]
     del files[CHOOSING - 1 :: CHOOSING]
-    return _holes(files, count, Random(seed))
+    random = Random(seed)
+    found = []
+    for file in random.sample(files, min(count, len(files))):
+        cut = stretches(file, [(0, len(file.text))], random, repository=NAME)
+        found += cut[:1]
+    return tuple(found)
 
 
 def choosing(count: int, seed: int, folder: Path | None = None) -> list[FimExample]:
-    """As many for choosing a scale, in modules that are neither replayed nor the gate's."""
+    """At most ``count`` holes for choosing a scale, in modules that are neither replayed nor the
+    gate's.
+    """
     files = list(library_files(folder))[1::2][CHOOSING - 1 :: CHOOSING]
-    return [example for example, _ in _holes(files, count, Random(seed))]
-
-
-def _holes(files: list[RepositoryFile], count: int, random: Random) -> list[tuple[FimExample, str]]:
+    random = Random(seed)
     random.shuffle(files)
-    found: dict[str, tuple[FimExample, str]] = {}
+    found: dict[str, FimExample] = {}
     each = -(-count // max(1, len(files)))
     for file in files:
         if len(found) >= count:
@@ -74,7 +79,7 @@ def _holes(files: list[RepositoryFile], count: int, random: Random) -> list[tupl
         for middle in (choose(cut, random, ASKED) for _ in range(each)):
             example = _example(file, middle)
             if example.middle:
-                found[example.id] = (example, middle.kind)
+                found[example.id] = example
     return list(found.values())[:count]
 
 

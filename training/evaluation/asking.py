@@ -71,9 +71,12 @@ class Asker:
         *,
         adapter: str | None = None,
         function: bool = False,
+        one_line: bool = False,
         sampling: Sampling = GREEDY,
     ) -> Answer:
-        """At most ``most`` tokens; with ``function``, up to where an indented block ends."""
+        """At most ``most`` tokens; with ``function``, up to where an indented block ends, with
+        ``one_line`` up to the end of its first line, where it has stopped as well.
+        """
         request = GenerationRequest(
             prompt,
             max_tokens=most,
@@ -82,6 +85,7 @@ class Asker:
             priority=self.priority,
             temperature=sampling.temperature,
             seed=sampling.seed,
+            one_line=one_line,
         )
         text, reason, scores = "", None, list[Scored]()
         async with aclosing(self.engine.generate(request)) as chunks:

@@ -13,7 +13,8 @@ class FimExample:
     a line and left them to nobody): ``middle`` has it, and an answer that lacks it is not
     thereby wrong. ``tests`` is a program that fails if the completed text is wrong; it is run
     behind that text. ``function`` means: only the rest of a function is wanted, from its head
-    alone, and the answer ends where the function does. ``path`` and ``repository`` are as in
+    alone, and the answer ends where the function does. ``continues`` means: more than the middle
+    stood in the hole, so that no end is due behind it. ``path`` and ``repository`` are as in
     :class:`lsp_server.prompt.assemble.Source`; ``context`` is what the data set itself found in
     other files.
     """
@@ -29,6 +30,12 @@ class FimExample:
     seam: str = ""
     tests: str = ""
     function: bool = False
+    continues: bool = False
+
+    @property
+    def file(self) -> str:
+        """What it is not independent of; an example without a path is alone."""
+        return self.path or self.id
 
     def completed(self, answer: str) -> str:
         """The whole text with an answer in the hole."""

@@ -11,16 +11,16 @@ import numpy as np
 from lsp_server.engine.client import HttpEngine
 from lsp_server.prompt.window import Budget
 
+from ..evaluation.examples import FimExample
 from ..evaluation.metrics import Answer, edit_similarity, exact, exact_first_line
+from ..evaluation.stretches import Stretch
 from .calibration import least_confidence
 from .gate import AnswerFigures, PairedAnswers, PairedNll, decide, sweep_scales
 from .report import BASE, CURRENT, GateReport, Limits, arm_name
 from .scoring import (
     AdapterAt,
-    Span,
     SpanAnswers,
     SpanScores,
-    fair_order,
     generate,
     loaded_arms,
     score,
@@ -29,7 +29,7 @@ from .timing import NO_END, TimeBudget
 
 NEWER, GENERAL, ANSWERS = "newer code", "general code", "answers"
 """The steps of a trial."""
-NEWER_SHARE, GENERAL_SHARE = 0.55, 0.2
+NEWER_SHARE, GENERAL_SHARE = 0.5, 0.2
 """Of the time, for the likelihoods; what is left is for answers."""
 Told = Callable[[str, int, int], None]
 """Called with (step, spans done, spans in all) after each span."""
@@ -39,15 +39,16 @@ Told = Callable[[str, int, int], None]
 class Trial:
     """What is judged, and by what.
 
-    ``newer`` are spans of code that is younger than what was trained on, ``general`` ones of other
-    code (none: what it forgets is not asked). ``scale`` is what the candidate is tried at, and
-    would serve at. ``budget`` is what prompts are cut to when it serves, ``end`` the token that was
-    taught to end an answer. ``current`` is the adapter that serves and its scale, if there is one.
+    ``newer`` are stretches of code that is younger than what was trained on, ``general`` ones of
+    other code (none: what it forgets is not asked), each in the order in which they are asked.
+    ``scale`` is what the candidate is tried at, and would serve at. ``budget`` is what prompts are
+    cut to when it serves, ``end`` the token that was taught to end an answer. ``current`` is the
+    adapter that serves and its scale, if there is one.
     ``within`` is for all of it.
     """
 
-    newer: Sequence[Span]
-    general: Sequence[Span]
+    newer: Sequence[Stretch]
+    general: Sequence[Stretch]
     candidate: Path
     scale: float
     budget: Budget
@@ -55,7 +56,6 @@ class Trial:
     current: tuple[Path, float] | None = None
     limits: Limits = field(default_factory=Limits)
     within: TimeBudget = NO_END
-    seed: int = 0
 
 
 async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) -> GateReport:
@@ -67,29 +67,29 @@ async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) 
     adapters = [AdapterAt(arm_name(trial.scale), trial.candidate, trial.scale)]
     if trial.current is not None:
         adapters.insert(0, AdapterAt(CURRENT, *trial.current))
-    newer, general = (fair_order(spans, trial.seed) for spans in (trial.newer, trial.general))
+    planned = sum(map(len, trial.newer))
     async with loaded_arms(engine, adapters) as arms:
 
-        async def scored(spans: Sequence[Span], step: str, share: float) -> list[SpanScores]:
+        async def scored(asked: Sequence[Stretch], step: str, share: float) -> list[SpanScores]:
             within, told = _part(trial, share), partial(progress, step) if progress else None
             return await score(
-                engine, spans, arms, trial.budget, end=trial.end, within=within, progress=told
+                engine, asked, arms, trial.budget, end=trial.end, within=within, progress=told
             )
 
-        of_newer = await scored(newer, NEWER, NEWER_SHARE)
-        of_general = await scored(general, GENERAL, GENERAL_SHARE)
+        of_newer = await scored(trial.newer, NEWER, NEWER_SHARE)
+        of_general = await scored(trial.general, GENERAL, GENERAL_SHARE)
         sweep = sweep_scales(
             paired_nll(of_newer, trial.scale),
             paired_nll(of_general, trial.scale) if trial.general else None,
             trial.limits,
-            planned=len(newer),
+            planned=planned,
         )
         if sweep is None or not sweep.won:
-            return decide(sweep, None, trial.limits, planned=len(newer))
+            return decide(sweep, None, trial.limits, planned=planned)
         pair = (sweep.baseline, arm_name(sweep.scale))
         answers = await generate(
             engine,
-            newer,
+            trial.newer,
             [arm for name in pair for arm in arms if arm.name == name],
             trial.budget,
             within=_rest(trial, started),
@@ -108,7 +108,7 @@ def paired_nll(scores: Sequence[SpanScores], scale: float) -> PairedNll:
 
     has_current = bool(scores) and CURRENT in scores[0].nll
     return PairedNll(
-        files=[entry.span.file for entry in scores],
+        files=[entry.example.file for entry in scores],
         tokens=np.array([entry.tokens for entry in scores], dtype=np.int64),
         base=sums(BASE),
         candidates={scale: sums(arm_name(scale))},
@@ -117,27 +117,28 @@ def paired_nll(scores: Sequence[SpanScores], scale: float) -> PairedNll:
 
 
 def paired_answers(answers: Sequence[SpanAnswers], baseline: str, candidate: str) -> PairedAnswers:
-    """What was generated, as the gate takes it: exact is of whole answers, similarity of their
-    first lines with text.
+    """What was generated, as the gate takes it: exact is of whole answers, or of their first line
+    where more follows, similarity of their first lines with text.
     """
 
     def figures(name: str) -> AnswerFigures:
-        rows = [_worth(entry.answers[name], entry.span.example.middle) for entry in answers]
+        rows = [_worth(entry.answers[name], entry.example) for entry in answers]
         table = np.array(rows, dtype=np.float64).reshape(len(rows), 3)
         return AnswerFigures(table[:, 0], table[:, 1], table[:, 2])
 
-    files = [entry.span.file for entry in answers]
+    files = [entry.example.file for entry in answers]
     return PairedAnswers(files, figures(baseline), figures(candidate))
 
 
 def _judged(entry: SpanAnswers, arm: str) -> tuple[float | None, bool]:
     answer = entry.answers[arm]
-    return answer.confidence, exact_first_line(answer.text, entry.span.example.middle)
+    return answer.confidence, exact_first_line(answer.text, entry.example.middle)
 
 
-def _worth(answer: Answer, middle: str) -> tuple[float, float, float]:
-    similarity = edit_similarity(answer.text, middle)
-    return (float(exact(answer.text, middle)), similarity, float(bool(answer.stopped)))
+def _worth(answer: Answer, example: FimExample) -> tuple[float, float, float]:
+    is_right = (exact_first_line if example.continues else exact)(answer.text, example.middle)
+    similarity = edit_similarity(answer.text, example.middle)
+    return (float(is_right), similarity, float(bool(answer.stopped)))
 
 
 def _part(trial: Trial, share: float) -> TimeBudget:

@@ -27,8 +27,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     spans: int = 30
     files: int = 5
-    general: int = 10
-    answers: int = 10
+    general: int = 50
+    answers: int = 30
     general_rise: float = 0.02
     stop_fall: float = 0.05
     confidence: float = 0.95

@@ -9,11 +9,6 @@ from typing import Any, TypeVar
 
 POLL_SECONDS = 0.5
 """Between two looks at the clock while an answer is waited for."""
-CAUTION = 0.8
-"""Of the questions that would fit by the speed so far, the share that is asked in one block: of a
-block that is cut short, since the engine became slower, most is lost."""
-GROWTH = 2
-"""So many times as many questions as before are asked at once: a few say little of the speed."""
 Clock = Callable[[], float]
 Result = TypeVar("Result")
 
@@ -46,20 +41,6 @@ class Deadline:
     @property
     def is_over(self) -> bool:
         return self.within.seconds is not None and self._left <= 0
-
-    def fitting(self, most: int, done: int) -> int:
-        """How many more to ask in one block, at the speed of the ``done`` so far (0: nobody knows,
-        so ``most``); 0 if not even one fits.
-        """
-        if self.within.seconds is None:
-            return most
-        spent = self.within.clock() - self.began
-        if self._left <= 0:
-            return 0
-        if not done or spent <= 0:
-            return most
-        fit = self._left * done / spent
-        return min(most, GROWTH * done, max(int(CAUTION * fit), min(1, int(fit))))
 
     async def bound(self, work: Coroutine[Any, Any, Result]) -> Result:
         """What ``work`` returns; once the time is up it is cancelled, and OutOfTimeError raised.

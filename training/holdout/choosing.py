@@ -40,14 +40,17 @@ def newest_first(
 def fill(paths: Sequence[str], sizes: Mapping[str, int], wanted: Wanted) -> set[str]:
     """Files in their order until enough is held out; one that is too large by far is passed over.
 
-    If all are, the smallest that is not empty; there must be one.
+    Enough lines in too few files are not enough, as long as another one fits below the limit.
+    If none does, the smallest that is not empty; there must be one.
     """
     chosen: set[str] = set()
     lines = 0
     for path in paths:
-        if lines >= wanted.least:
+        few_lines, few_files = lines < wanted.least, len(chosen) < wanted.files
+        if not few_lines and not few_files:
             break
-        if sizes[path] and lines + sizes[path] <= wanted.most * TOO_MANY:
+        most = wanted.most * TOO_MANY if few_lines else wanted.most
+        if sizes[path] and lines + sizes[path] <= most:
             chosen.add(path)
             lines += sizes[path]
     return chosen or {min((path for path in paths if sizes[path]), key=sizes.__getitem__)}

@@ -3,31 +3,23 @@
 The prompt is built from the working tree, as it would be for a user who writes this code now.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from lsp_server.store.files import RepositoryFile
 
+from ..evaluation.asked_lines import LEAST, asked_lines, is_import, one_import_more
 from ..evaluation.examples import FimExample
 from ..outlines.parts import Outline, Span
 from .holdout import HoldOut
 
 KINDS = ("midline", "line", "body")
 """From somewhere inside a new line to its end; a new line; the new body of a definition."""
-LEAST = 6
-"""Characters of a line that is worth asking for."""
 MAX_BODY_LINES = 24
 """Longest body, as the server's own limit of an answer."""
 NEW_SHARE = 0.7
 """How much of a body's text must stand in new lines: some lines stand in every repository."""
-IMPORT_SHARE = 0.2
-"""The most of the lines asked for that may be imports."""
-_IMPORT = re.compile(
-    r"\s*(?:import\b|from\s+\S+\s+import\b|#\s*include\b|using\s|use\s|pub\s+use\s|package\s"
-    r"|mod\s+\w+;|export\s.*\bfrom\b|(?:const|let|var)\s.*\brequire\()"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,7 @@ def held_out_examples(
     such as those that hold a secret. Ids are ``<kind>/<path>:<start>-<end>``.
     """
     files = [holdout.files[path] for path in sorted(holdout.new)]
-    lines = {file.path: list(_lines(file, holdout.new[file.path])) for file in files}
+    lines = {file.path: list(asked_lines(file.text, holdout.new[file.path])) for file in files}
     taken: dict[str, set[int]] = {file.path: set() for file in files}
     examples: list[FimExample] = []
     for kind in KINDS:
@@ -77,23 +69,10 @@ def held_out_examples(
     return examples
 
 
-def _lines(file: RepositoryFile, new: Sequence[Span]) -> Iterator[Span]:
-    """The new lines that are worth asking for, without their indentation."""
-    for start, end in new:
-        at = start
-        for line in file.text[start:end].split("\n"):
-            bare = line.strip()
-            if len(bare) >= LEAST and any(character.isalnum() for character in bare):
-                begin = at + len(line) - len(line.lstrip())
-                yield begin, begin + len(bare)
-            at += len(line) + 1
-
-
 def _cut(text: str, line: Span, kind: str, random: Random) -> _Cut:
     start, end = line
-    is_import = _IMPORT.match(text, start, end) is not None
     begin = random.randint(start + 1, end - 3) if kind == "midline" else start
-    return _Cut((begin, end), start, is_import)
+    return _Cut((begin, end), start, is_import(text, line))
 
 
 def _bodies(file: RepositoryFile, outline: Outline, new: Sequence[Span]) -> Iterator[_Cut]:
@@ -135,7 +114,7 @@ def _in_turns(
         for path, queue in queues:
             while queue and given < wanted:
                 cut = queue.pop()
-                if cut.is_import and imports + 1 > IMPORT_SHARE * (given + 1):
+                if cut.is_import and not one_import_more(imports, given):
                     continue
                 given += 1
                 imports += cut.is_import

@@ -36,12 +36,15 @@ class HoldoutRules:
 
     ``whole_files`` is the share of the changed files (of those that changed enough) that are left
     out of training with what was old in them; ``max_commits`` how far back a split is looked for.
+    Where files are chosen, as many as ``min_files`` if ``share_max`` lets them: how sure the gate
+    is follows from how many there are, more than from how many lines.
     """
 
     share_min: float = 0.10
     share_max: float = 0.20
     min_lines: int = 300
     max_lines: int | None = None
+    min_files: int = 30
     whole_files: float = 0.25
     max_commits: int = 5_000
 
@@ -50,7 +53,7 @@ class HoldoutRules:
         least = max(self.share_min * code, min(self.min_lines, most))
         if self.max_lines is not None:
             least, most = min(least, self.max_lines), min(most, 2 * self.max_lines)
-        return Wanted(least, max(most, 1.0))
+        return Wanted(least, max(most, 1.0), self.min_files)
 
 
 @dataclass(frozen=True, slots=True)

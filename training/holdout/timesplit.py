@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .added import AddedLines, Lines
 from .history import Commit
@@ -17,15 +17,18 @@ _STRIDE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How many lines of code should be new; ``most`` is never below ``least``."""
+    """How many lines of code should be new; ``most`` is never below ``least``. Where files are
+    chosen, in how many ``files`` at least.
+    """
 
     least: float
     most: float
+    files: int = 0
 
     @property
     def middle(self) -> "Wanted":
         """For a choice of files: lines that stand in others as well will not count."""
-        return Wanted((self.least + self.most) / 2, self.most)
+        return replace(self, least=(self.least + self.most) / 2)
 
     def distance(self, lines: int) -> float:
         """The factor by which an amount is off: 1 within the limits."""

@@ -21,7 +21,7 @@ CPU_PROMPT = Budget(prefix=256, suffix=64, output=96, snippets=128)
 """Most of a sample's prompt on a CPU. An engine that is fast is asked with prompts of 2,000 tokens;
 from those, two cores learn some 60 samples in the time of a run, from shorter ones 650. The gate
 asks with what serves (docs/benchmarks.md)."""
-CPU_SECONDS = 390.0
+CPU_SECONDS = 480.0
 """How long a run on a CPU trains if nobody says otherwise."""
 FREE_SHARE = 2
 """``auto`` packs a base that takes more than one part in so many of a GPU's free memory."""

@@ -1,6 +1,6 @@
 """How the served adapter does on code that was saved since it was judged, asked of the engine.
 
-The engine is asked as background work, for a few spans, and only if it runs anyway.
+The engine is asked as background work, for a few lines, and only if it runs anyway.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,18 +30,17 @@ from lsp_server.store.walking import Found, walk
 
 from ..curation.cleaning import overlaps
 from ..evaluation.asking import Asker
+from ..evaluation.stretches import Stretch, in_turns, stretches
 from ..gate.report import GateReport
-from ..gate.scoring import CACHE_KEY, Arm, Span, fair_order, score
+from ..gate.scoring import CACHE_KEY, Arm, score
 from ..gate.timing import TimeBudget
-from ..holdout.heldout_examples import held_out_examples
-from ..holdout.holdout import HoldOut
 from ..outlines.outline import outline
-from ..outlines.parts import Span as TextSpan
+from ..outlines.parts import Span
 from ..served import ENDS, LATENCY_TARGET_MS
 from .pairs import PairRecord, countable
 
-SPANS, FILES = 12, 12
-"""What is asked at one look, at most, and of how many files: spans of one tell less."""
+FILES = 12
+"""Of so many is a stretch asked at one look, at most: lines of one file tell less."""
 SECONDS = 30.0
 """For one look, at most."""
 
@@ -62,17 +61,17 @@ async def measure(root: Path, paths: StorePaths, seed: int) -> DriftScores | Non
         if active is None or active.adapter.id not in info.adapters:
             return None
         gate, end = _gate(active), await _end_token(engine, info.fim.name)
-        spans = _spans(root, store, Random(seed))
-        if gate is None or end is None or not spans:
+        found = _stretches(root, store, Random(seed))
+        if gate is None or end is None or not found:
             return None
         budget, asker = budget_for(info, LATENCY_TARGET_MS), Asker(engine, CACHE_KEY)
         with RepositoryIndex.reading(store.index) as index:
-            asked = [await _with_context(span, asker, index, budget) for span in spans]
+            asked = [await _with_context(each, asker, index, budget) for each in found]
         arms = [Arm(active.adapter.id, active.adapter.id)]
         within = TimeBudget(SECONDS)
         scores = await score(engine, asked, arms, budget, end=end, within=within)
         name = active.adapter.id
-        told = ((it.span.file, it.nll[name] / it.tokens) for it in scores if it.tokens)
+        told = ((it.example.file, it.nll[name] / it.tokens) for it in scores if it.tokens)
         return DriftScores(adapter=name, gate=gate, spans=tuple(told))
     finally:
         await engine.aclose()
@@ -95,33 +94,25 @@ async def _end_token(engine: HttpEngine, fim: str) -> int | None:
     return tokens[0] if len(tokens) == 1 else None
 
 
-def _spans(root: Path, store: RepositoryStore, random: Random) -> list[Span]:
-    """Holes in code that was not learnt yet, of the kinds that the gate asks for."""
+def _stretches(root: Path, store: RepositoryStore, random: Random) -> list[Stretch]:
+    """Of code that was not learnt yet, as the gate asks for; of few files each look, and a few of
+    each.
+    """
+    by_file: list[list[Stretch]] = []
     with PairRecord.of(store) as record:
-        files: dict[str, RepositoryFile] = {}
-        new: dict[str, tuple[TextSpan, ...]] = {}
-        secrets: dict[str, list[TextSpan]] = {}
         for file in _read(root, record.pending_files(FILES)):
             found = outline(file.text, file.language)
             pairs = countable(found) if found else ()
-            spans = tuple((it.start, it.end) for it, name in pairs if record.is_pending(name))
-            if spans:
-                files[file.path], new[file.path] = file, spans
-                secrets[file.path] = list(find_secrets(file.text, file.path))
+            spans = [(it.start, it.end) for it, name in pairs if record.is_pending(name)]
+            secrets = find_secrets(file.text, file.path)
 
-    def is_allowed(file: RepositoryFile, span: TextSpan) -> bool:
-        return not overlaps(secrets[file.path], *span)
+            def is_allowed(span: Span, secrets: Sequence[Span] = secrets) -> bool:
+                return not overlaps(secrets, *span)
 
-    examples = held_out_examples(
-        HoldOut((), "nothing", new, files),
-        lambda file: outline(file.text, file.language),
-        random,
-        SPANS,
-        repository=root.name,
-        is_allowed=is_allowed,
-    )
-    spans_of = [Span(example, example.id.partition("/")[0]) for example in examples]
-    return fair_order(spans_of, random.randrange(1 << 30))[:SPANS]
+            by_file.append(
+                stretches(file, spans, random, repository=root.name, is_allowed=is_allowed)
+            )
+    return in_turns(by_file, FILES, random)
 
 
 def _read(root: Path, paths: Sequence[str]) -> Iterator[RepositoryFile]:
@@ -135,7 +126,11 @@ def _read(root: Path, paths: Sequence[str]) -> Iterator[RepositoryFile]:
                     yield file
 
 
-async def _with_context(span: Span, asker: Asker, index: RepositoryIndex, budget: Budget) -> Span:
-    of = span.example
+async def _with_context(
+    stretch: Stretch, asker: Asker, index: RepositoryIndex, budget: Budget
+) -> Stretch:
+    """All with the snippets of the first, which typing leaves as they are."""
+    of = stretch[0]
     source = Source(of.prefix, of.suffix, of.path, of.repository)
-    return replace(span, example=replace(of, context=await asker.snippets(source, index, budget)))
+    context = await asker.snippets(source, index, budget)
+    return tuple(replace(example, context=context) for example in stretch)

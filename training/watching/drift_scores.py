@@ -8,7 +8,7 @@ import msgspec
 
 from lsp_server.store.trainer_state import DriftScores
 
-KEPT, LEAST_FILES = 60, 8
+KEPT, LEAST_FILES = 240, 8
 """Spans that are remembered, the newest; and of how many files they must be to say something."""
 
 

@@ -30,7 +30,7 @@ from training.data.terms import Terms
 from training.evaluation.engines import private_engine
 from training.evaluation.examples import FimExample
 from training.evaluation.metrics import Answer
-from training.gate.scoring import AdapterAt, Span, generate, loaded_arms, score
+from training.gate.scoring import AdapterAt, generate, loaded_arms, score
 
 from .lab import BASE, BUDGET, END, FIM, at_scale
 from .splits import Split, read_split
@@ -61,37 +61,34 @@ def in_torch(out: Path, target: str, arm: str) -> dict[str, list[Judged]]:
     return {BASE: found[BASE], ADAPTER: found[ADAPTER]}
 
 
-def asked(split: Split, numbers: Sequence[int], terms: Terms) -> list[Span]:
-    """These places as the gate asks for spans, each with its number as its id."""
+def asked(split: Split, numbers: Sequence[int], terms: Terms) -> list[FimExample]:
+    """These places as the gate asks, each with its number as its id."""
     index = RepositoryIndex.of_files(split.newer)
-    return [_span(number, split, terms, index) for number in numbers]
+    return [_example(number, split, terms, index) for number in numbers]
 
 
-def _span(number: int, split: Split, terms: Terms, index: RepositoryIndex) -> Span:
+def _example(number: int, split: Split, terms: Terms, index: RepositoryIndex) -> FimExample:
     place = split.places[number]
     source = terms.with_snippets(place.source, index)
-    return Span(
-        FimExample(
-            str(number), source.before, source.after, place.middle, path=source.path,
-            repository=source.repository, context=source.snippets,
-        ),
-        place.kind,
+    return FimExample(
+        str(number), source.before, source.after, place.middle, path=source.path,
+        repository=source.repository, context=source.snippets,
     )  # fmt: skip
 
 
 async def in_engine(
-    base: Path, adapter: AdapterAt, spans: Sequence[Span], terms: Terms, home: Path
-) -> Iterator[tuple[Span, dict[str, Judged]]]:
+    base: Path, adapter: AdapterAt, holes: Sequence[FimExample], terms: Terms, home: Path
+) -> Iterator[tuple[FimExample, dict[str, Judged]]]:
     """Both arms' likelihoods and answers at these places, as background work."""
     async with (
         private_engine(base, FIM.name, StorePaths(home), EngineOptions()) as engine,
         loaded_arms(engine, [adapter]) as arms,
     ):
-        scores = await score(engine, spans, arms, BUDGET, end=terms.end)
-        answers = {it.span: it.answers for it in await generate(engine, spans, arms, BUDGET)}
+        scores = await score(engine, [holes], arms, BUDGET, end=terms.end)
+        answers = {it.example: it.answers for it in await generate(engine, [holes], arms, BUDGET)}
     return (
-        (it.span, {
-            arm: Judged(nats, _right(answers[it.span][arm], it.span.example.middle))
+        (it.example, {
+            arm: Judged(nats, _right(answers[it.example][arm], it.example.middle))
             for arm, nats in it.nll.items()
         })
         for it in scores

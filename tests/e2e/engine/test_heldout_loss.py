@@ -21,7 +21,7 @@ from training.base.loading import load_base
 from training.base.tokenizer import TextTokenizer
 from training.data.terms import Terms
 from training.evaluation.examples import FimExample
-from training.gate.scoring import AdapterAt, Span, loaded_arms, score
+from training.gate.scoring import AdapterAt, loaded_arms, score
 from training.recipe.config import RecipeConfig
 from training.recipe.heldout import HeldOut
 from training.recipe.material import Material
@@ -70,16 +70,15 @@ CUTS = (
 """Places and their answers, between bars: in a word, behind an indentation, lines, nothing."""
 
 
-def spans() -> list[Span]:
+def holes() -> list[FimExample]:
     found = []
     for cut in CUTS:
         before, middle, after = cut.split("|")
         start = SOURCE.index(before + middle + after) + len(before)
         stop = start + len(middle)
-        example = FimExample(
+        found.append(FimExample(
             cut, SOURCE[:start], SOURCE[stop:], middle, "python", "shop/basket.py", "shop", CONTEXT
-        )
-        found.append(Span(example))
+        ))  # fmt: skip
     return found
 
 
@@ -98,11 +97,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorePaths]:
     end_engine(store.paths)
 
 
-def by_the_trainer(trainee: Trainee, asked: Sequence[Span], terms: Terms) -> list[float]:
+def by_the_trainer(trainee: Trainee, asked: Sequence[FimExample], terms: Terms) -> list[float]:
     """Each span's held-out loss, as if it were all that is held out."""
     losses = []
-    for span in asked:
-        it = span.example
+    for it in asked:
         source = Source(it.prefix, it.suffix, it.path, it.repository, it.context)
         material = Material(
             samples=lambda _start, _step: iter(()),
@@ -115,7 +113,7 @@ def by_the_trainer(trainee: Trainee, asked: Sequence[Span], terms: Terms) -> lis
 
 
 async def test_trainer_and_gate_find_the_same(home: StorePaths, terms: Terms, tmp_path: Path):
-    asked = spans()
+    asked = holes()
     base = load_base(starter_file(), "fp32", "cpu")
     plain = by_the_trainer(Trainee(base), asked, terms)
     model = with_adapter(base, RECIPE)
@@ -129,7 +127,7 @@ async def test_trainer_and_gate_find_the_same(home: StorePaths, terms: Terms, tm
     engine = (await find_or_start(home, EngineOptions(context=512, threads=1))).connect()
     adapters = [AdapterAt("adapted", tmp_path / "adapter.gguf", 1.0)]
     async with loaded_arms(engine, adapters) as arms:
-        scored = await score(engine, asked, arms, terms.budget, end=terms.end)
+        scored = await score(engine, [asked], arms, terms.budget, end=terms.end)
     await engine.aclose()
     for arm, losses in (("base", plain), ("adapted", adapted)):
         found = [entry.nll[arm] / entry.tokens for entry in scored]

@@ -21,7 +21,7 @@ from tests.starter import install
 from training.evaluation.examples import FimExample
 from training.gate.judge import Trial, judge
 from training.gate.report import Limits
-from training.gate.scoring import AdapterAt, Arm, Span, generate, loaded_arms, score
+from training.gate.scoring import AdapterAt, Arm, generate, loaded_arms, score
 
 BUDGET = Budget(prefix=48, suffix=16, output=8, snippets=32)
 END = 0
@@ -30,14 +30,14 @@ HEAD = "def {0}(numbers):\n    total = 0\n    for number in numbers:\n        "
 CONTEXT = (Snippet("app/values.py", "def doubled(number):\n    return 2 * number\n"),)
 
 
-def span(number: int, middle: str) -> Span:
+def hole(number: int, middle: str) -> FimExample:
     prefix = HEAD.format(f"sum_{number}")
     path = f"app/sums{number}.py"
     suffix = "\n    return total\n"
-    return Span(FimExample(str(number), prefix, suffix, middle, "python", path, "app", CONTEXT))
+    return FimExample(str(number), prefix, suffix, middle, "python", path, "app", CONTEXT)
 
 
-SPANS = [span(1, "total += number"), span(2, "total += doubled(number)"), span(3, "pass")]
+HOLES = (hole(1, "total += number"), hole(2, "total += doubled(number)"), hole(3, "pass"))
 
 
 @pytest.fixture(scope="module")
@@ -77,21 +77,21 @@ async def prompt_of(engine: HttpEngine, example: FimExample) -> Prompt:
 async def test_scales_of_an_adapter_beside_the_base(engine: HttpEngine, lora: Path):
     adapters = [AdapterAt(f"at {scale}", lora, scale) for scale in (0.0, 0.5, 1.0)]
     async with loaded_arms(engine, adapters) as arms:
-        scored = await score(engine, SPANS, arms, BUDGET, end=END)
-        again = await score(engine, SPANS[::-1], arms[::-1], BUDGET, end=END)
+        scored = await score(engine, [HOLES], arms, BUDGET, end=END)
+        again = await score(engine, [HOLES[::-1]], arms[::-1], BUDGET, end=END)
         by_hand = [
             await engine.score_answer(
-                await prompt_of(engine, entry.example),
-                entry.example.middle,
+                await prompt_of(engine, example),
+                example.middle,
                 end=END,
                 adapter=arm.adapter,
             )
-            for entry in SPANS
+            for example in HOLES
             for arm in (arms[0], arms[3])
         ]
-    assert [entry.span for entry in scored] == SPANS
+    assert [entry.example for entry in scored] == list(HOLES)
     for number, (one, other) in enumerate(zip(scored, again[::-1], strict=True)):
-        # Neither the order of spans nor that of arms matters: no KV is mixed.
+        # Neither the order of holes nor that of arms matters: no KV is mixed.
         assert one.nll == pytest.approx(other.nll, abs=0.02)
         assert one.nll["at 0.0"] == pytest.approx(one.nll["base"], abs=0.02)
         assert one.nll["base"] == pytest.approx(-sum(by_hand[2 * number]), abs=0.02)
@@ -107,10 +107,10 @@ async def test_scales_of_an_adapter_beside_the_base(engine: HttpEngine, lora: Pa
 
 
 async def test_an_answers_end_is_scored_behind_it(engine: HttpEngine):
-    (entry, *_) = SPANS
-    prompt = await prompt_of(engine, entry.example)
-    bare = await engine.score_answer(prompt, entry.example.middle)
-    *whole, ended = await engine.score_answer(prompt, entry.example.middle, end=END)
+    example = HOLES[0]
+    prompt = await prompt_of(engine, example)
+    bare = await engine.score_answer(prompt, example.middle)
+    *whole, ended = await engine.score_answer(prompt, example.middle, end=END)
     assert whole == pytest.approx(bare, abs=0.02)
     assert -0.5 < ended < 0  # it stops here, as it does when it generates
     *_, early = await engine.score_answer(prompt, "total +=", end=END)
@@ -120,7 +120,7 @@ async def test_an_answers_end_is_scored_behind_it(engine: HttpEngine):
 
 
 async def test_only_what_ends_answers_is_scored_as_an_end(engine: HttpEngine):
-    prompt = await prompt_of(engine, SPANS[0].example)
+    prompt = await prompt_of(engine, HOLES[0])
     with pytest.raises(EngineRequestError, match="ends no answer") as refused:
         await engine.score_answer(prompt, "pass", end=100)
     assert refused.value.param == "answer_end"
@@ -129,7 +129,7 @@ async def test_only_what_ends_answers_is_scored_as_an_end(engine: HttpEngine):
 async def test_answers_of_each_arm(engine: HttpEngine, lora: Path):
     adapters = [AdapterAt("none of it", lora, 0.0), AdapterAt("all of it", lora, 1.0)]
     async with loaded_arms(engine, adapters) as arms:
-        (found,) = await generate(engine, SPANS[:1], arms, BUDGET, most=16)
+        (found,) = await generate(engine, [HOLES[:1]], arms, BUDGET, most=16)
     answers = found.answers
     assert answers["base"].text == answers["none of it"].text
     assert answers["base"].text.startswith("total")
@@ -139,7 +139,7 @@ async def test_answers_of_each_arm(engine: HttpEngine, lora: Path):
 
 async def test_random_weights_are_rejected_by_the_gate(engine: HttpEngine, lora: Path):
     limits = Limits(spans=3, files=3, general=1, resamples=200)
-    trial = Trial(SPANS, SPANS[:1], lora, 1.0, BUDGET, END, limits=limits)
+    trial = Trial([HOLES], [HOLES[:1]], lora, 1.0, BUDGET, END, limits=limits)
     report = await judge(engine, trial)
     assert report.verdict == "rejected"
     assert report.reasons[0].startswith("no gain: -")
@@ -154,5 +154,5 @@ async def test_whose_adapters_belong_to_the_starter(engine: HttpEngine, starter_
 
 async def test_the_budgets_that_serve_fit(engine: HttpEngine):
     budget = budget_for(await engine.info(), 250)
-    (scored,) = await score(engine, SPANS[:1], [Arm("base")], budget, end=END)
+    (scored,) = await score(engine, [HOLES[:1]], [Arm("base")], budget, end=END)
     assert 0 < scored.nll["base"] < 5 * scored.tokens

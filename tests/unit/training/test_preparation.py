@@ -1,6 +1,7 @@
 """From a real git repository to samples and questions."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.train_extra import torch  # noqa: F401 - skips this file where traini
 from training.curation.ledger import Ledger
 from training.data.dataset import SampleMix
 from training.data.terms import Terms
+from training.evaluation.stretches import Stretch
 from training.holdout.learnt import learnt_lines
 from training.preparation import NothingToLearnError, prepare
 from training.prepared import Cut, Known, Prepared, unlearned
@@ -46,6 +48,10 @@ def prepared(
         root, TERMS, mix or SampleMix(), ledger=ledger or Ledger(), cache=None, known=known,
         kept=kept, most=most,
     )  # fmt: skip
+
+
+def paths(asked: Iterable[Stretch]) -> set[str]:
+    return {example.path for stretch in asked for example in stretch}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +91,7 @@ def test_a_block_that_is_held_out_too_is_never_cut_though_a_notice_was_trimmed(t
 
 
 def test_what_chooses_the_checkpoint_is_none_of_the_gates(found: Prepared):
-    asked = {span.file for span in found.newer}
+    asked = paths(found.newer)
     assert len(asked) == 4
     validating = set(found.holdout.new) - asked
     assert found.validation
@@ -93,13 +99,14 @@ def test_what_chooses_the_checkpoint_is_none_of_the_gates(found: Prepared):
         prompt = TOKENIZER.spelled(sample.tokens)
         assert any(path in prompt for path in validating)
         assert not any(f"<file_sep>{path}\n<issue" in prompt for path in asked)
-    assert {"midline", "body"} <= {span.kind for span in found.newer}
+    assert {"midline", "body"} <= {hole.partition("/")[0] for hole in found.choosing}
 
 
 def test_no_sample_and_no_answer_holds_a_secret(found: Prepared):
-    assert not any(SECRET in span.example.middle for span in found.newer)
-    for span in found.newer:
-        assert not any(SECRET in snippet.text for snippet in span.example.context)
+    asked = [example for stretch in found.newer for example in stretch]
+    assert not any(SECRET in example.middle for example in asked)
+    for example in asked:
+        assert not any(SECRET in snippet.text for snippet in example.context)
     for number in range(300):
         example = found.dataset.example(number)
         whole = example.before + example.middle + example.after
@@ -142,7 +149,7 @@ def test_with_few_new_files_all_of_them_are_the_gates(tmp_path: Path):
     made.commit({f"new{number}.py": code(f"new{number}", 30) for number in range(2)})
     few = prepared(made.root)
     assert few.validation == ()
-    assert {span.file for span in few.newer} == {"new0.py", "new1.py"}
+    assert paths(few.newer) == {"new0.py", "new1.py"}
 
 
 def test_nothing_to_learn_says_why(tmp_path: Path):
@@ -185,7 +192,7 @@ def test_a_run_that_starts_from_an_adapter_asks_nothing_that_it_has_read(tmp_pat
     assert after.unseen
     assert not before.unseen  # nobody knows
     read = {file.path for file in before.holdout.training}
-    asked = {span.file for span in after.newer} | set(after.holdout.new)
+    asked = paths(after.newer) | set(after.holdout.new)
     assert asked
     assert not asked & read
     assert after.holdout.lines > 0
@@ -237,7 +244,7 @@ def test_where_most_was_read_the_gate_asks_the_rest(tmp_path: Path):
     read = [file for path, file in plain.holdout.files.items() if path != "new3.py"]
     found = prepared(made.root, known=Known(learnt_lines(read), started=True))
     assert not found.unseen
-    assert {span.file for span in found.newer} == {"new3.py"}
+    assert paths(found.newer) == {"new3.py"}
 
 
 def test_a_run_that_goes_on_cuts_its_prompts_as_it_began(tmp_path: Path):

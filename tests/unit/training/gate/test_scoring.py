@@ -1,7 +1,7 @@
 """Which spans are asked, of whom, and when it ends; the engine answers from a script."""
 
 import asyncio
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,13 +14,12 @@ from lsp_server.prompt.formats import Text
 from lsp_server.prompt.window import Budget
 from tests.fakes import FakeEngine
 from training.evaluation.examples import FimExample
+from training.evaluation.stretches import Stretch
 from training.gate.judge import Trial, judge
 from training.gate.report import Limits
 from training.gate.scoring import (
     AdapterAt,
     Arm,
-    Span,
-    fair_order,
     generate,
     loaded_arms,
     score,
@@ -39,15 +38,16 @@ class ScoringEngine(FakeEngine):
         super().__init__(answer, **options)
         self.logprob = logprob
         self.scored: list[tuple[str, str | None]] = []
+        self.ends: list[int | None] = []
         self.loaded: dict[str, tuple[Path, float]] = {}
 
     async def score_answer(self, prompt, answer, *, end, adapter=None, **how):
         assert how["priority"] > 0
-        assert end == END
         if answer.startswith("too long"):
             raise EngineRequestError("too long", param="prompt")
         texts = [entry.text for entry in prompt.segments if isinstance(entry, Text)]
         self.scored.append(("|".join(texts), adapter))
+        self.ends.append(end)
         return [self.logprob if adapter else -1.0] * 4
 
     async def load_adapter(self, name, path, *, scale=1.0, replace=False):
@@ -57,13 +57,21 @@ class ScoringEngine(FakeEngine):
         del self.loaded[name]
 
 
-def span(number: int, *, file: str = "", kind: str = "line", middle: str = "") -> Span:
+def hole(number: int, *, file: str = "", middle: str = "", continues: bool = False) -> FimExample:
     file = file or f"f{number % 7}.py"
     middle = middle or f"y = {number}\n"
-    return Span(FimExample(str(number), f"# {number}\n", "z = 1\n", middle, path=file), kind)
+    before = f"# {number}\n"
+    return FimExample(str(number), before, "z = 1\n", middle, path=file, continues=continues)
 
 
-SPANS = [span(number) for number in range(50)]
+def alone(holes: Iterable[FimExample]) -> list[Stretch]:
+    """Stretches of one hole each."""
+    return [(example,) for example in holes]
+
+
+HOLES = [hole(number) for number in range(50)]
+LONG = [tuple(hole(5 * n + of, continues=of < 4) for of in range(5)) for n in range(10)]
+"""Stretches of five."""
 
 
 @dataclass
@@ -79,28 +87,42 @@ def clock_of(engine: ScoringEngine):
     return lambda: float(len(engine.scored) + len(engine.requests))
 
 
-async def test_a_span_is_scored_by_every_arm():
+async def test_a_hole_is_scored_by_every_arm():
     engine = ScoringEngine()
     told: list[tuple[int, int]] = []
     first, second = await score(
-        engine, SPANS[:2], ARMS, BUDGET, end=END, progress=lambda *count: told.append(count)
+        engine, alone(HOLES[:2]), ARMS, BUDGET, end=END, progress=lambda *count: told.append(count)
     )
-    assert (first.span, first.tokens) == (SPANS[0], 4)
+    assert (first.example, first.tokens) == (HOLES[0], 4)
     assert first.nll == {"base": 4.0, "candidate@1": 2.0}
-    assert second.span == SPANS[1]
-    assert [adapter for _, adapter in engine.scored] == [None, None, "lora", "lora"]
+    assert second.example == HOLES[1]
+    assert [adapter for _, adapter in engine.scored] == [None, "lora"] * 2
     assert told == [(1, 2), (2, 2)]
+
+
+async def test_a_stretch_is_asked_arm_by_arm_and_ends_once():
+    engine = ScoringEngine()
+    told: list[tuple[int, int]] = []
+    found = await score(
+        engine, LONG[:2], ARMS, BUDGET, end=END, progress=lambda *count: told.append(count)
+    )
+    assert [entry.example for entry in found] == [*LONG[0], *LONG[1]]
+    assert [adapter for _, adapter in engine.scored] == ([None] * 5 + ["lora"] * 5) * 2
+    assert engine.ends == ([None] * 4 + [END]) * 4
+    assert told == [(done, 10) for done in range(1, 11)]
+    await generate(engine, LONG[:1], ARMS, BUDGET)
+    assert [request.one_line for request in engine.requests] == ([True] * 4 + [False]) * 2
 
 
 async def test_prompts_are_of_the_serving_budget_with_the_spans_snippets():
     engine = ScoringEngine()
     example = replace(
-        SPANS[0].example,
+        HOLES[0],
         prefix="x = 1\n" * 1000,
         repository="app",
         context=(Snippet("other.py", "def helper(): ..."),),
     )
-    await score(engine, [Span(example)], ARMS[:1], BUDGET, end=END)
+    await score(engine, [(example,)], ARMS[:1], BUDGET, end=END)
     ((prompt, _),) = engine.scored
     assert "def helper(): ..." in prompt
     assert 10 <= prompt.count("x = 1") <= 64
@@ -108,17 +130,17 @@ async def test_prompts_are_of_the_serving_budget_with_the_spans_snippets():
 
 async def test_what_cannot_be_scored_is_left_out():
     engine = ScoringEngine()
-    odd = [span(1, middle="too long"), Span(FimExample("e", "a", "b", "")), span(2)]
-    found = await score(engine, odd, ARMS, BUDGET, end=END)
+    odd = [hole(1, middle="too long"), FimExample("e", "a", "b", ""), hole(2)]
+    found = await score(engine, [odd], ARMS, BUDGET, end=END)
     # An empty middle is a good question: how likely does it write nothing?
-    assert [entry.span for entry in found] == odd[1:]
-    written = await generate(engine, odd, ARMS, BUDGET)
-    assert [entry.span for entry in written] == odd
+    assert [entry.example for entry in found] == odd[1:]
+    written = await generate(engine, [odd], ARMS, BUDGET)
+    assert [entry.example for entry in written] == odd
 
 
 async def test_answers_are_greedy_background_work_of_their_own_length():
     engine = ScoringEngine(lambda request: request.adapter or "base", finish="length")
-    (found,) = await generate(engine, SPANS[:1], ARMS, BUDGET)
+    (found,) = await generate(engine, alone(HOLES[:1]), ARMS, BUDGET)
     assert {name: answer.text for name, answer in found.answers.items()} == {
         "base": "base",
         "candidate@1": "lora",
@@ -130,36 +152,22 @@ async def test_answers_are_greedy_background_work_of_their_own_length():
 
 @pytest.mark.parametrize("ask", [partial(score, end=END), generate])
 @pytest.mark.parametrize(
-    ("seconds", "spans"), [(0, 0), (1, 0), (7, 3), (8, 4), (19, 9), (70, 35), (101, 50)]
+    ("seconds", "stretches"), [(0, 0), (9, 0), (10, 1), (19, 1), (70, 7), (101, 10)]
 )
-async def test_as_many_spans_as_fit_into_the_time(ask, seconds: int, spans: int):
-    """Two seconds a span; the first few are asked without knowing that."""
+async def test_as_many_stretches_as_fit_into_the_time(ask, seconds: int, stretches: int):
+    """Ten seconds each; of one that is not over, nothing is left."""
     engine = ScoringEngine()
     within = TimeBudget(seconds, clock_of(engine))
-    found = await ask(engine, SPANS, ARMS, BUDGET, within=within)
-    assert [entry.span for entry in found] == SPANS[:spans]
-
-
-@pytest.mark.parametrize("ask", [partial(score, end=END), generate])
-async def test_an_engine_that_becomes_slow_does_not_run_over_the_time(ask):
-    """As beside a busy user: four spans in 8 s, and then 10 s for every question."""
-    engine = ScoringEngine()
-    seconds = clock_of(engine)
-    found = await ask(
-        engine, SPANS, ARMS, BUDGET,
-        within=TimeBudget(40, lambda: seconds() + 9 * max(0.0, seconds() - 8)),
-    )  # fmt: skip
-    assert [entry.span for entry in found] == SPANS[:4]
-    assert seconds() == 12
+    found = await ask(engine, LONG, ARMS, BUDGET, within=within)
+    assert [entry.example for entry in found] == [each for of in LONG[:stretches] for each in of]
+    assert clock_of(engine)() == min(seconds, 100)
 
 
 async def test_a_question_that_hangs_ends_with_the_time():
     engine = ScoringEngine()
     engine.blocked.clear()
     clock = Clock()
-    asking = asyncio.create_task(
-        generate(engine, SPANS, ARMS, BUDGET, within=TimeBudget(30, clock))
-    )
+    asking = asyncio.create_task(generate(engine, LONG, ARMS, BUDGET, within=TimeBudget(30, clock)))
     await engine.streaming.wait()
     await asyncio.sleep(0)
     clock.now = 30.0
@@ -167,44 +175,10 @@ async def test_a_question_that_hangs_ends_with_the_time():
     assert (engine.open_streams, engine.closed_streams) == (0, 1)
 
 
-async def test_neighbours_that_begin_alike_follow_each_other_under_each_arm():
-    engine = ScoringEngine()
-    snippets = [Snippet(f"{name}.py", "x = 1\n") for name in "ab"]
-    spans = [
-        Span(replace(entry.example, context=(snippets[number % 2],)))
-        for number, entry in enumerate(SPANS[:20])
-    ]
-    await score(engine, spans, ARMS, BUDGET, end=END)
-    block = engine.scored[8:]  # behind the first few
-    assert [adapter for _, adapter in block] == [None] * 16 + ["lora"] * 16
-    names = [prompt[: prompt.index(".py")] for prompt, _ in block]
-    assert names == ["a"] * 8 + ["b"] * 8 + ["a"] * 8 + ["b"] * 8
-
-
 async def test_an_engine_that_fails_is_told():
     engine = ScoringEngine(error=EngineUnavailableError("gone"))
     with pytest.raises(EngineUnavailableError, match="gone"):
-        await generate(engine, SPANS, ARMS, BUDGET)
-
-
-def test_every_beginning_is_a_fair_share_of_files_and_kinds():
-    spans = [span(n, file="big.py", kind="line") for n in range(80)]
-    spans += [span(n, file="big.py", kind="block") for n in range(80, 120)]
-    spans += [span(n, file="small.py", kind="line") for n in range(120, 160)]
-    order = fair_order(spans, 1)
-    assert sorted(order, key=spans.index) == spans
-    for part in (16, 40, 80):
-        strata = Counter((entry.file, entry.kind) for entry in order[:part])
-        assert strata["big.py", "line"] == pytest.approx(part / 2, abs=1)
-        assert strata["big.py", "block"] == pytest.approx(part / 4, abs=1)
-    assert fair_order(spans, 1) == order
-    assert fair_order(spans, 2) != order
-
-
-def test_of_files_with_one_span_each_the_order_is_drawn():
-    spans = [span(n, file=f"{n}.py") for n in range(50)]
-    assert fair_order(spans, 1) != spans
-    assert set(fair_order(spans, 1)[:10]) != set(fair_order(spans, 2)[:10])
+        await generate(engine, LONG, ARMS, BUDGET)
 
 
 async def test_adapters_are_loaded_for_a_while(tmp_path: Path):
@@ -224,9 +198,9 @@ async def test_adapters_are_unloaded_when_the_engine_fails():
 
 
 def trial(**changes) -> Trial:
-    general = [span(number, file=f"g{number}.py") for number in range(100, 120)]
-    limits = Limits(resamples=200)
-    whole = Trial(SPANS, general, Path("a.gguf"), 0.75, BUDGET, END, limits=limits)
+    general = [hole(number, file=f"g{number}.py") for number in range(100, 120)]
+    limits = Limits(resamples=200, general=10, answers=10)
+    whole = Trial(alone(HOLES), alone(general), Path("a.gguf"), 0.75, BUDGET, END, limits=limits)
     return replace(whole, **changes)
 
 
@@ -256,12 +230,12 @@ async def test_of_a_candidate_that_lost_no_answers_are_asked():
 async def test_a_trial_within_its_time():
     engine = ScoringEngine(logprob=-0.5)
     report = await judge(engine, trial(within=TimeBudget(160, clock_of(engine))))
-    # 88 s for newer code at 2 s a span, 32 s for general code, and the rest at 2 s an answer.
-    assert report.sweep.spans == 44
+    # 80 s for newer code at 2 s a hole, 32 s for general code, and the rest at 2 s an answer.
+    assert report.sweep.spans == 40
     assert report.sweep.planned == 50
     assert report.sweep.general_spans == 16
     assert report.verdict == "promoted"
-    assert report.answers == 20
+    assert report.answers == 24
     short = await judge(engine, trial(within=TimeBudget(20, clock_of(engine))))
     assert short.verdict == "undecided"
     assert "give the gate more time" in short.reasons[0]

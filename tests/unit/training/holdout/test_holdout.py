@@ -14,7 +14,7 @@ from training.holdout.history import History
 from training.holdout.holdout import HoldOut, HoldoutRules, hold_out
 from training.outlines.outline import outline
 
-SMALL = HoldoutRules(min_lines=10)
+SMALL = HoldoutRules(min_lines=10, min_files=0)
 
 
 @pytest.fixture
@@ -217,6 +217,19 @@ def test_a_partial_clone_is_divided_without_its_history(made: Repository, tmp_pa
     assert found.split == "newest files"  # git still knows when they were changed
     assert "a0.py" not in found.new
     assert found.lines
+
+
+def test_more_files_are_held_out_than_lines_would_ask_for(tmp_path: Path):
+    for number in range(40):
+        (tmp_path / f"n{number:02}.py").write_text(code(f"n{number}", 10 if number % 5 else 40))
+    few, some, most = (
+        hold_out(
+            files_of(tmp_path), None, HoldoutRules(0.02, min_lines=10, min_files=files), seed=1
+        )
+        for files in (0, 7, 30)
+    )
+    assert len(few.new) < len(some.new) == 7 < len(most.new) < 30
+    assert most.lines <= 0.2 * most.code_lines
 
 
 def test_without_git_the_newest_files_are_held_out(tmp_path: Path):

@@ -43,8 +43,8 @@ def test_of_an_adapter_that_is_as_good_as_ever_one_look_in_twenty_says_otherwise
 
 
 def test_looks_add_up_for_one_adapter():
-    first = together(None, scores(*[(1.0,)] * 40))
-    both = together(first, scores(*[(2.0,)] * 40, first=100))
+    first = together(None, scores(*[(1.0,)] * KEPT))
+    both = together(first, scores(*[(2.0,)] * 40, first=KEPT))
     assert [nll for _, nll in both.spans] == [1.0] * (KEPT - 40) + [2.0] * 40
     assert together(both, scores((3.0,), adapter="b")).spans == (("0.py", 3.0),)
 
