@@ -28,7 +28,9 @@ PARAMETER_BYTES = 20.0
 WIDTHS, INNER_WIDTHS = 10, 4
 """Values that a layer keeps of a token for the backward pass: so many of the model's width, and of
 its feed-forward part's."""
-LOGIT_COPIES = 3
+LOGIT_COPIES, ANCHOR_COPIES = 3, 1
+"""Tensors of logits that a loss holds at once, and what the base's add to them with an anchor.
+Measured with one: none more at the peak, but where a family bounds its logits, one."""
 PROCESS_BYTES = {"cpu": 0.8 * GIGABYTE, "cuda": 0.6 * GIGABYTE}
 """What is there besides: the interpreter, torch, the repository; on a GPU the driver's context."""
 
@@ -47,7 +49,8 @@ def needed_bytes(base: Path, machine: Machine, config: RecipeConfig) -> float:
     width, inner = sizes.need("embedding_length"), sizes.need("feed_forward_length")
     tokens, each = config.micro_tokens, WIDTHS * width + INNER_WIDTHS * inner
     values = tokens * sizes.need("block_count") * each * machine.kept
-    logits = min(tokens * len(header.vocabulary), CHUNK_VALUES) * LOGIT_COPIES * 4.0
+    copies = LOGIT_COPIES + (ANCHOR_COPIES if config.anchor else 0)
+    logits = min(tokens * len(header.vocabulary), CHUNK_VALUES) * copies * 4.0
     return float(
         weights + learning * PARAMETER_BYTES + values * plain + logits
         + PROCESS_BYTES[machine.device.type]

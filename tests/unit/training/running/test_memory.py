@@ -34,7 +34,10 @@ def test_everything_that_takes_memory_counts(base: Path):
     plain = needed_bytes(base, CPU, RECIPE)
     single = Machine(torch.device("cpu"), "fp32", compiled=False)
     assert needed_bytes(base, single, RECIPE) > plain
-    for change in ({"rank": 64}, {"micro_tokens": 2 * CPU_MICRO_TOKENS}, {"method": "full"}):
+    changes = (
+        {"rank": 64}, {"micro_tokens": 2 * CPU_MICRO_TOKENS}, {"method": "full"}, {"anchor": 0.5},
+    )  # fmt: skip
+    for change in changes:
         assert needed_bytes(base, CPU, msgspec.structs.replace(RECIPE, **change)) > plain
     whole, packed = gpu(), gpu(0.2, "nf4")
     assert needed_bytes(base, packed, RECIPE) < needed_bytes(base, whole, RECIPE)
