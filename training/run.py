@@ -105,7 +105,9 @@ class TrainingRun:
                 self.listener.stage(stage)
 
             base = asyncio.run(self._ask_base(tell))
-            machine, recipe = machine_for(self.config.recipe, base.model.path, threads=self.threads)
+            machine, recipe = machine_for(
+                self.config.recipe, base.model.path, threads=self.threads, processes=team.size
+            )
             check_memory(base.model.path, machine, recipe)
             run = RunStore(store).begin(msgspec.toml.encode(self.config))
             with EventLog(run.events) as events:

@@ -12,7 +12,7 @@ from lsp_server.errors import SettingsError
 from lsp_server.prompt.window import Budget
 
 from ..base.loading import Precision
-from .config import FEW_STEPS_RATE, FEW_STEPS_SAMPLES, RecipeConfig
+from .config import FEW_STEPS_RATE, FEW_STEPS_SAMPLES, STEP_SAMPLES, RecipeConfig
 
 CPU_MICRO_TOKENS = 1_024
 """Tokens that pass through the model at once on a CPU: they bound the memory, and more are hardly
@@ -46,12 +46,13 @@ class Machine:
 
 
 def machine_for(
-    config: RecipeConfig, base: Path, *, threads: int = 0
+    config: RecipeConfig, base: Path, *, threads: int = 0, processes: int = 1
 ) -> tuple[Machine, RecipeConfig]:
     """Where a configuration runs, and the configuration with what follows from that filled in.
 
-    ``threads`` are as many as may compute on a CPU (0: half of more than two). Raises SettingsError
-    for a method that this machine cannot run.
+    ``threads`` are as many as may compute on a CPU (0: half of more than two). ``processes`` are
+    those that train together: a step that nobody chose is as large as they can share equally.
+    Raises SettingsError for a method that this machine cannot run.
     """
     if config.method == "full" and config.anchor:
         raise SettingsError(
@@ -59,7 +60,7 @@ def machine_for(
             "leave it out, or train an adapter"
         )
     if not torch.cuda.is_available():
-        return _cpu(config, threads)
+        return _cpu(config, threads, processes)
     local = int(os.environ.get("LOCAL_RANK", "0"))
     device = torch.device("cuda", local)
     method = config.method
@@ -71,7 +72,10 @@ def machine_for(
     if method == "full":
         precision = "fp32"
     config = msgspec.structs.replace(
-        config, method=method, learning_rate=config.rate, step_samples=config.batch
+        config,
+        method=method,
+        learning_rate=config.rate,
+        step_samples=config.step_samples or _shared(STEP_SAMPLES, processes),
     )
     kept = 0.2 if method == "qlora" else 1.0
     return Machine(device, precision, compiled=True, kept=kept, threads=threads), config
@@ -85,7 +89,12 @@ def _multiplies_bfloat16() -> bool:
     return bool(cpu._is_amx_tile_supported() or cpu._is_avx512_bf16_supported())  # noqa: SLF001
 
 
-def _cpu(config: RecipeConfig, threads: int) -> tuple[Machine, RecipeConfig]:
+def _shared(samples: int, processes: int) -> int:
+    """As many, or the next number that processes can share equally."""
+    return -(-samples // processes) * processes
+
+
+def _cpu(config: RecipeConfig, threads: int, processes: int) -> tuple[Machine, RecipeConfig]:
     if config.method == "qlora":
         raise SettingsError(
             "QLoRA needs a CUDA GPU; leave --method out, or use --method lora, which trains over "
@@ -99,7 +108,7 @@ def _cpu(config: RecipeConfig, threads: int) -> tuple[Machine, RecipeConfig]:
     config = msgspec.structs.replace(
         config,
         learning_rate=config.learning_rate or FEW_STEPS_RATE,
-        step_samples=config.step_samples or FEW_STEPS_SAMPLES,
+        step_samples=config.step_samples or _shared(FEW_STEPS_SAMPLES, processes),
         micro_tokens=min(config.micro_tokens, CPU_MICRO_TOKENS),
         time_budget=config.time_budget if limited else CPU_SECONDS,
     )

@@ -85,6 +85,22 @@ def test_the_steps_of_a_cpu_are_more_of_fewer_samples(base: Path, given: int, fo
     assert config.batch == found
 
 
+@pytest.mark.parametrize(
+    ("processes", "few", "all_passes"), [(2, 8, 16), (3, 9, 18), (16, 16, 16), (17, 17, 17)]
+)
+def test_processes_can_share_a_step_that_nobody_chose(
+    monkeypatch: pytest.MonkeyPatch, base: Path, processes: int, few: int, all_passes: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    _, config = machine_for(RecipeConfig(), base, processes=processes)
+    _, chosen = machine_for(RecipeConfig(step_samples=8), base, processes=processes)
+    assert (config.batch, chosen.batch) == (few, 8)  # what a user chose is theirs to mend
+    with_gpu(monkeypatch, FREE)
+    _, config = machine_for(RecipeConfig(), base, processes=processes)
+    _, chosen = machine_for(RecipeConfig(step_samples=16), base, processes=processes)
+    assert (config.batch, chosen.batch) == (all_passes, 16)
+
+
 def test_what_changes_the_base_has_none_to_stay_near(base: Path) -> None:
     with pytest.raises(SettingsError, match=r"recipe\.anchor"):
         machine_for(RecipeConfig(method="full", anchor=0.5), base)
