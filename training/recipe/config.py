@@ -29,17 +29,16 @@ class RecipeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ``qlora`` trains over NF4 blocks, ``lora`` over the dequantised weights, ``full`` all of them,
     ``dora`` and ``adalora`` with PEFT's variants. ``rank`` is LoRA's r, ``alpha`` its α in
     multiples of r. A step reads ``step_samples`` samples (0: 16, on a CPU 8, or the next number
-    that the processes of a run can share equally), ``micro_tokens`` at once; the learning rate (0:
-    :attr:`rate` chooses) rises over ``warmup`` (a share of the run), then falls as a cosine to
-    ``final_rate`` of itself. ``prompt_weight`` is what a token of the prompt counts in the loss
+    that the processes of a run can share equally), ``micro_tokens`` at once; the learning rate
+    (:attr:`rate` chooses for 0) rises over ``warmup`` (a share of the run), then falls as a cosine
+    to ``final_rate`` of itself. ``prompt_weight`` is what a token of the prompt counts in the loss
     beside 1 for a token of the answer; ``anchor`` is the part of every token's target that is not
     the truth but what the base says without the adapter, at the price of one more forward pass
-    (with ``passes`` 8 and ``strength`` 1). The held-out loss
-    is measured at ``strength``, a part of the adapter's own: one that learns fast and serves at
-    half of it is better than one that learns slowly (docs/benchmarks.md). ``patience``:
-    measurements of that loss without a better one before the run stops. A run is saved when it is
-    measured (``measures`` times), and every ``checkpoint_seconds``. Seconds and steps of 0 are no
-    limit.
+    (with ``passes`` 8 and ``strength`` 1). The held-out loss is measured at ``strength``, a part of
+    the adapter's own: one that learns fast and serves at half of it is better than one that learns
+    slowly (docs/benchmarks.md). ``patience``: measurements of that loss without a better one before
+    the run stops. A run is saved when it is measured (``measures`` times), and every
+    ``checkpoint_seconds``. Seconds and steps of 0 are no limit.
 
     A run that starts from the adapter that serves makes ``warm_passes``; every ``scratch_every``-th
     run starts from scratch (1: each; at most as many as there are runs kept).
