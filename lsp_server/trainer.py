@@ -241,7 +241,8 @@ class TrainerProcess:
         old = self.report
         return TrainerReport(
             state, message, self.root,
-            pending=old.pending, waiting_for=waiting_for, last=old.last,
+            pending=old.pending, waiting_for=waiting_for,
+            manual=self._schedule.mode == "manual", last=old.last,
         )  # fmt: skip
 
     def _tell(self, report: TrainerReport) -> None:

@@ -85,6 +85,7 @@ class TrainerReport(msgspec.Struct, frozen=True, rename="camel"):
     counts pairs that are new or changed since the last run, ``waiting_for`` names in words what
     keeps the next one from beginning (state ``waiting``). ``loss`` and ``held_out`` are in nats per
     token, ``eta`` in seconds; ``step`` of ``steps`` are training's or, while judging, spans.
+    ``manual`` is whether nothing begins by itself, so that between runs there is none to hold back.
     """
 
     state: TrainerState
@@ -99,6 +100,7 @@ class TrainerReport(msgspec.Struct, frozen=True, rename="camel"):
     pending: int = 0
     waiting_for: tuple[str, ...] = ()
     paused_by: PausedBy = ""
+    manual: bool = False
     last: Verdict | None = None
 
 

@@ -11,7 +11,7 @@ import { CANCEL_TRAINING, PAUSE_TRAINING, RESUME_TRAINING, SETUP_TRAINING, START
 import { showReport } from "./report";
 import type { Server } from "./server";
 import { levelOf, stringsOf, toggledLanguages, written, type Level } from "./settings";
-import { languageOff, type StatusItems } from "./status";
+import { languageOff, trainsOnCommand, type StatusItems } from "./status";
 import { showWhy } from "./why";
 
 /** What the commands work with. */
@@ -106,6 +106,7 @@ async function showMenu(status: StatusItems): Promise<void> {
     language: vscode.window.activeTextEditor?.document.languageId,
     languageOff: languageOff() !== undefined,
     trusted: vscode.workspace.isTrusted,
+    manual: trainsOnCommand(),
     workspace: vscode.workspace.workspaceFolders !== undefined,
   }).map(({ icon, label, command }) => ({ label: `$(${icon}) ${label}`, command }));
   const chosen = await vscode.window.showQuickPick(items, {

@@ -18,16 +18,18 @@ export interface MenuCircumstances {
   readonly language: string | undefined;
   readonly languageOff: boolean;
   readonly trusted: boolean;
+  /** Whether the settings have training begin on command only. */
+  readonly manual: boolean;
   /** Whether a folder is open, whose settings can be changed. */
   readonly workspace: boolean;
 }
 
 export function menu(phase: Phase, circumstances: MenuCircumstances): MenuItem[] {
-  const { enabled, language, languageOff, trusted, workspace } = circumstances;
+  const { enabled, language, languageOff, workspace } = circumstances;
   const running = phase.kind === "running";
   const items: (MenuItem | false)[] = [
     phase.kind === "failed" && item("debug-restart", l10n.t("Try Again"), "tenon.restartServer"),
-    ...(running ? training(phase, trusted) : []),
+    ...(running ? training(phase, circumstances) : []),
     running && item("layers", l10n.t("Switch Adapter…"), "tenon.switchAdapter"),
     running && item("discard", l10n.t("Roll Back Adapter"), "tenon.rollBack"),
     running && item("chip", l10n.t("Choose Model…"), "tenon.pickModel"),
@@ -60,9 +62,12 @@ export function menu(phase: Phase, circumstances: MenuCircumstances): MenuItem[]
   return items.filter((entry) => entry !== false);
 }
 
-function training(phase: Phase & { kind: "running" }, trusted: boolean): (MenuItem | false)[] {
+function training(
+  phase: Phase & { kind: "running" },
+  { trusted, manual }: MenuCircumstances,
+): (MenuItem | false)[] {
   const trainer = phase.status.trainer;
-  const can = trainerActions(trainer);
+  const can = trainerActions(trainer, manual);
   const unavailable = trainer?.state === "unavailable";
   return [
     trusted && unavailable && item("tools", l10n.t("Set Up Training"), "tenon.trainSetUp"),

@@ -98,7 +98,8 @@ export interface Verdict {
 
 /**
  * What the trainer of one repository does now. `message` says it in a sentence; `eta` is in
- * seconds, losses in nats per token; `step` of `steps` are training's or, while judging, spans.
+ * seconds, losses in nats per token; `step` of `steps` are training's or, while judging, spans;
+ * `manual`: no run begins by itself.
  */
 export interface TrainerReport {
   readonly state: TrainerState;
@@ -113,6 +114,7 @@ export interface TrainerReport {
   readonly pending: number;
   readonly waitingFor: readonly string[];
   readonly pausedBy: PausedBy;
+  readonly manual: boolean;
   readonly last: Verdict | null;
 }
 

@@ -93,6 +93,7 @@ export class StatusItems implements vscode.Disposable {
 
   /** Settings may have changed what is to be shown. */
   refresh(): void {
+    this.#setContext(this.#phase);
     this.#show();
   }
 
@@ -146,10 +147,15 @@ export class StatusItems implements vscode.Disposable {
     if (status?.adapter) {
       this.setContext("tenon.hasAdapter", true);
     }
-    for (const [name, value] of Object.entries(trainerActions(status?.trainer))) {
+    for (const [name, value] of Object.entries(trainerActions(status?.trainer, trainsOnCommand()))) {
       this.setContext(`tenon.${name}`, value);
     }
   }
+}
+
+/** Whether this window's settings have training begin on command only. */
+export function trainsOnCommand(): boolean {
+  return vscode.workspace.getConfiguration("tenon").get("training") === "manual";
 }
 
 /** The current document's language, if completions are off in it. */

@@ -9,8 +9,12 @@ export interface TrainerActions {
   readonly canResume: boolean;
 }
 
-/** `report` undefined: no server runs; null: it has no trainer yet, and may be asked for one. */
-export function trainerActions(report: TrainerReport | null | undefined): TrainerActions {
+/**
+ * `report` undefined: no server runs; null: it has no trainer yet, and may be asked for one. `manual`:
+ * this window's settings have nothing begin by itself; a repository's own go before them, and a report
+ * knows both.
+ */
+export function trainerActions(report: TrainerReport | null | undefined, manual: boolean): TrainerActions {
   if (report === undefined) {
     return { canTrain: false, canCancel: false, canPause: false, canResume: false };
   }
@@ -18,11 +22,13 @@ export function trainerActions(report: TrainerReport | null | undefined): Traine
   const atWork = state === "preparing" || state === "training" || state === "judging";
   const byUser = report?.pausedBy === "user";
   const held = state === "paused";
+  const byItself = !(report?.manual ?? manual);
   return {
     // Also where nothing is learnt: the server then says why not, and what to do about it.
     canTrain: !atWork && !held,
     canCancel: atWork || held,
-    canPause: atWork || state === "idle" || state === "waiting" || (held && !byUser),
+    // A run, or what would begin one by itself: otherwise there is nothing to hold back.
+    canPause: atWork || (held && !byUser) || (byItself && (state === "idle" || state === "waiting")),
     canResume: held && byUser,
   };
 }

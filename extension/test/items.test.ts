@@ -103,8 +103,8 @@ describe("models", () => {
 });
 
 describe("the trainer", () => {
-  const can = (state: Parameters<typeof report>[0] | null | undefined): string =>
-    Object.entries(trainerActions(state && report(state)))
+  const can = (state: Parameters<typeof report>[0] | null | undefined, manual = false): string =>
+    Object.entries(trainerActions(state && report(state), manual))
       .filter(([, value]) => value === true)
       .map(([name]) => name)
       .join(" ");
@@ -124,10 +124,26 @@ describe("the trainer", () => {
   ] as const)("%o may be asked for: %s", (state, expected) => {
     expect(can(state)).toBe(expected);
   });
+
+  test.each([
+    [null, "canTrain"],
+    [{ state: "idle" }, "canTrain"],
+    [{ state: "waiting" }, "canTrain"],
+    [{ state: "training" }, "canCancel canPause"],
+    [{ state: "paused", pausedBy: "user" }, "canCancel canResume"],
+    [{ state: "paused", pausedBy: "typing" }, "canCancel canPause"],
+  ] as const)("%o may be asked for where nothing begins by itself: %s", (state, expected) => {
+    expect(can(state && { ...state, manual: true }, true)).toBe(expected);
+  });
+
+  test("what the repository says of itself goes before the window's settings", () => {
+    expect(can({ state: "idle", manual: true }, false)).toBe("canTrain");
+    expect(can({ state: "idle", manual: false }, true)).toBe("canTrain canPause");
+  });
 });
 
 describe("the menu", () => {
-  const around: MenuCircumstances = { enabled: true, language: "python", languageOff: false, trusted: true, workspace: true };
+  const around: MenuCircumstances = { enabled: true, language: "python", languageOff: false, trusted: true, manual: false, workspace: true };
   const commands = (...args: Parameters<typeof menu>): string[] => menu(...args).map((item) => item.command);
 
   test("of a server that did not start begins with another try, and offers nothing that needs it", () => {
@@ -140,6 +156,9 @@ describe("the menu", () => {
   test("offers what the trainer can do", () => {
     const training = status({ trainer: report({ state: "training" }) });
     expect(commands({ kind: "running", status: training }, around).slice(0, 2)).toEqual(["tenon.trainPause", "tenon.trainCancel"]);
+    const idle = status({ trainer: report({ manual: true }) });
+    expect(commands({ kind: "running", status: idle }, around)).not.toContain("tenon.trainPause");
+    expect(commands({ kind: "running", status: status() }, { ...around, manual: true })).not.toContain("tenon.trainPause");
     const lacking = status({ trainer: report({ state: "unavailable" }) });
     expect(commands({ kind: "running", status: lacking }, around)[0]).toBe("tenon.trainSetUp");
   });

@@ -32,6 +32,7 @@ export function report(changes: Partial<TrainerReport> = {}): TrainerReport {
     pending: 0,
     waitingFor: [],
     pausedBy: "",
+    manual: false,
     last: null,
     ...changes,
   };

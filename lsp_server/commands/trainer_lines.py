@@ -27,6 +27,7 @@ def trainer_facts(store: RepositoryStore) -> dict[str, Any]:
             pending=memory.pending,
             waiting_for=memory.waiting_for if watcher else (),
             paused_by="user" if memory.paused else "",
+            manual=memory.schedule.mode == "manual",
             last=memory.last,
         )
     return {

@@ -94,6 +94,11 @@ async def test_a_watcher_gets_the_schedule_and_its_reports_name_the_folder(tmp_p
     assert (schedule["mode"], schedule["minChanges"]) == ("automatic", 5)
 
 
+@pytest.mark.parametrize("mode", ["automatic", "manual"])
+async def test_one_that_is_starting_says_whether_it_begins_by_itself(start, mode):
+    assert start(schedule=Schedule(mode=mode)).report.manual == (mode == "manual")
+
+
 async def test_orders_and_new_schedules_reach_it(tmp_path, start, heard):
     trainer = start()
     trainer.order(Train())  # before it has come up

@@ -49,6 +49,7 @@ def report(known: Known) -> TrainerReport:
         message=message,
         root=known.root,
         pending=known.memory.pending,
+        manual=known.schedule.mode == "manual",
         last=known.memory.last,
     )
 

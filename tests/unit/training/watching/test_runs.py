@@ -25,7 +25,7 @@ def test_a_run_begins_by_itself_and_its_verdict_is_told(bench):
     told = bench.until("idle", "nothing is new")
     assert told.last is not None
     assert (told.last.promoted, told.last.gain, told.last.spans) == (True, 0.25, 40)
-    assert told.pending == 0
+    assert (told.pending, told.manual) == (0, False)
     states = [report.state for report in bench.reports]
     assert "preparing" in states
     assert bench.starts == ["promoted"]
@@ -55,9 +55,10 @@ def test_too_few_changes_wait_and_say_so(bench):
 
 def test_a_training_is_begun_by_hand_and_cancelled(bench):
     bench.begin(MANUAL)
-    bench.until("idle", "training begins when you say so")
+    assert bench.until("idle", "training begins when you say so").manual
     bench.tell(Train())
     process = bench.training()
+    assert bench.reports[-1].manual
     bench.tell(Cancel())
     bench.until("idle", "training begins when you say so")
     assert not process.is_running()
