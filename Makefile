@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-story check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-latency bench-keystrokes bench-filters bench-index bench-quant bench-adapt bench-train bench-watch bench-switch bench-yield clean help
+.PHONY: demo test test-story check vscode check-vscode test-vscode train-setup demo-train bench-serve bench-latency bench-keystrokes bench-filters bench-index bench-quant bench-adapt bench-learn bench-train bench-watch bench-switch bench-yield clean help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -52,6 +52,11 @@ bench-quant: $(VENV)/.dev  ## what the starter's layers cost in each type: size,
 bench-adapt: $(VENV)/.dev  ## adapters on newer code, arm by arm: make bench-adapt BASE=model.gguf (GPU)
 	@[ -n "$(BASE)" ] || { echo "bench-adapt needs a model file: make bench-adapt BASE=model.gguf"; exit 1; }
 	$(BIN)/python -m tests.benchmarks.adapt $(BASE) adapt.jsonl
+
+bench-learn: $(VENV)/.dev  ## repositories learnt on this machine, and asked about what came later: make bench-learn DATA=folder OUT=folder (15 to 20 minutes each)
+	$(need-training)
+	@[ -n "$(DATA)" ] && [ -n "$(OUT)" ] || { echo "bench-learn needs time-split repositories: make bench-learn DATA=folder OUT=folder"; exit 1; }
+	$(BIN)/python -m tests.benchmarks.learning $(DATA) $(OUT) $(ARGS)
 
 bench-watch: $(VENV)/.dev  ## what watching a tree of 100,000 files costs, and how soon a save is seen
 	$(BIN)/python -m tests.benchmarks.watching

@@ -73,15 +73,18 @@ class TrainingRun:
     limits: Limits = field(default_factory=Limits)
     threads: int = 0
 
-    def prepared(self, ledger: Ledger) -> Prepared:
-        """Only what would be learnt from, and what was left out. Trains nothing, keeps no run."""
+    def prepared(self, ledger: Ledger) -> tuple[Prepared, RecipeConfig]:
+        """Only what would be learnt from, how on this machine, and what was left out. Trains
+        nothing, keeps no run.
+        """
         store = RepositoryStore.of(self.paths, self.root)
         base = asyncio.run(self._ask_base(self.listener.stage))
         with _cache(store) as cache:
-            machine, _ = machine_for(self.config.recipe, base.model.path, threads=self.threads)
-            return self._prepare(
+            machine, recipe = machine_for(self.config.recipe, base.model.path, threads=self.threads)
+            prepared = self._prepare(
                 base, machine, None, None, ledger=ledger, cache=cache, begin=self.listener.stage
             )
+        return prepared, recipe
 
     def execute(self, team: Team = ALONE) -> Outcome:
         """Train, judge, publish; raises RunCancelledError, NotNowError, other TenonErrors.

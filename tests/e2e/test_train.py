@@ -1,6 +1,7 @@
 """`tenon train` from a file tree to a served adapter: the real starter, engine and recipe."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -38,7 +39,8 @@ from training.data.dataset import SampleMix
 from training.gate.judge import judge
 from training.gate.report import GateReport
 from training.interruption import RunCancelledError
-from training.recipe.config import RecipeConfig, TrainConfig
+from training.recipe.config import FEW_STEPS_SAMPLES, RecipeConfig, TrainConfig
+from training.recipe.machine import CPU_SECONDS
 from training.run import TrainingRun
 from training.running.job import Listener
 
@@ -209,6 +211,8 @@ def test_a_dry_run_shows_what_would_be_learnt_and_eval_reads_its_export(
     plan = json.loads(capsys.readouterr().out)
     assert plan["pairs"] > 20
     assert plan["samples"] > 10
+    assert plan["steps"] == math.ceil(4 * plan["samples"] / FEW_STEPS_SAMPLES)
+    assert plan["seconds"] == CPU_SECONDS
     assert {"hidden", "short body"} <= {entry["reason"] for entry in plan["rejected"]}
     assert len(plan["examples"]) == 5
     assert {"kind", "path", "before", "middle", "after", "snippets"} <= set(plan["examples"][0])

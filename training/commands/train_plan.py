@@ -16,7 +16,7 @@ from ..curation.ledger import Ledger
 from ..data.exports import Layout, export
 from ..data.identifiers import identifier_report
 from ..prepared import Prepared
-from ..recipe.config import TrainConfig
+from ..recipe.config import RecipeConfig, TrainConfig
 from ..recipe.recipe import steps_of
 from ..run import TrainingRun
 from .train_progress import console_of, display
@@ -31,10 +31,11 @@ def dry_run(root: Path, config: TrainConfig, options: argparse.Namespace) -> int
     """Show or export it, as ``options`` (``export``, ``output``, ``json``) say; returns 0."""
     console = console_of(stderr=True)
     with Ledger() as ledger, display(console) as listener:
-        prepared = TrainingRun(root, StorePaths.default(), config, listener).prepared(ledger)
+        run = TrainingRun(root, StorePaths.default(), config, listener)
+        prepared, recipe = run.prepared(ledger)
     dataset = prepared.dataset
     if options.export:
-        count = math.ceil(config.recipe.passes * dataset.pass_size)
+        count = math.ceil(recipe.passes * dataset.pass_size)
         terms = dataset.terms
         layout = Layout(terms.fim, terms.budget, terms.tokenizer.count)
         written = export(map(dataset.example, range(count)), options.output, options.export, layout)
@@ -42,13 +43,13 @@ def dry_run(root: Path, config: TrainConfig, options: argparse.Namespace) -> int
         for reason, number in written.left_out.items():
             console.print(f"left out: {number} ({reason})")
     if options.json:
-        print(json.dumps(_plan(prepared, config)))
+        print(json.dumps(_plan(prepared, recipe)))
     else:
-        _show(prepared, config, console_of(stderr=False))
+        _show(prepared, recipe, console_of(stderr=False))
     return 0
 
 
-def _plan(prepared: Prepared, config: TrainConfig) -> dict[str, Any]:
+def _plan(prepared: Prepared, recipe: RecipeConfig) -> dict[str, Any]:
     """What a dry run says in JSON."""
     dataset = prepared.dataset
     files = [it.file for it in prepared.curated.files]
@@ -57,7 +58,8 @@ def _plan(prepared: Prepared, config: TrainConfig) -> dict[str, Any]:
         "files": len(prepared.curated.files),
         "pairs": sum(len(entry.pairs) for entry in prepared.curated.files),
         "samples": dataset.pass_size,
-        "steps": steps_of(dataset.pass_size, config.recipe),
+        "steps": steps_of(dataset.pass_size, recipe),
+        "seconds": recipe.time_budget,
         "held_out": {
             "split": prepared.holdout.split,
             "lines": prepared.holdout.lines,
@@ -75,12 +77,13 @@ def _plan(prepared: Prepared, config: TrainConfig) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _show(prepared: Prepared, config: TrainConfig, console: Console) -> None:
-    plan = _plan(prepared, config)
+def _show(prepared: Prepared, recipe: RecipeConfig, console: Console) -> None:
+    plan = _plan(prepared, recipe)
     held = plan["held_out"]
+    limit = f" or {plan['seconds']:g} s" if plan["seconds"] else ""
     console.print(
         f"{plan['files']} files, {plan['pairs']} docstring/implementation pairs, "
-        f"{plan['samples']} samples a pass, {plan['steps']} steps\n"
+        f"{plan['samples']} samples a pass, {plan['steps']} steps{limit}\n"
         f"held out: {held['lines']} of {held['of']} lines ({held['split']}), {held['spans']} spans"
     )
     table = Table("left out", "why", "how many", "for example")

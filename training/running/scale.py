@@ -7,10 +7,8 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-STRENGTHS = (0.5, 0.75, 1.0)
+STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 """What an adapter is tried at, on code that the gate never asks."""
-WEAKEST = 0.25
-"""What is left to try where general code bears none of these."""
 BASE_SCALE = 0.0
 """The adapter's strength at which only the base is left."""
 CAUTION = 0.75
@@ -47,7 +45,7 @@ def choose_scale(
     if general is None:
         return ScaleChoice(least, means, {})
     base, rises = general(BASE_SCALE), {}
-    for scale in sorted({WEAKEST, *(it for it in losses if it <= least)}, reverse=True):
+    for scale in sorted((it for it in losses if it <= least), reverse=True):
         rises[scale] = general(scale) - base
         if rises[scale] <= CAUTION * limit:
             break

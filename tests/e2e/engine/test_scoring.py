@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -13,12 +14,14 @@ from lsp_server.prompt.assemble import Prompt, Snippet, Source, assemble
 from lsp_server.prompt.window import Budget
 from lsp_server.store.adapters.manifest import base_identity
 from lsp_server.store.catalogue import STARTER, base_id, load_catalogue
+from lsp_server.store.files import RepositoryFile
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from tests.e2e.engine.conftest import end_engine
 from tests.loras import write_lora
 from tests.starter import install
 from training.evaluation.examples import FimExample
+from training.evaluation.stretches import stretches
 from training.gate.judge import Trial, judge
 from training.gate.report import Limits
 from training.gate.scoring import AdapterAt, Arm, generate, loaded_arms, score
@@ -104,6 +107,28 @@ async def test_scales_of_an_adapter_beside_the_base(engine: HttpEngine, lora: Pa
     )
     assert base < half < whole
     assert (await engine.ask_info()).adapters == ()
+
+
+async def test_a_stretch_line_by_line_is_as_its_lines_alone(engine: HttpEngine, lora: Path):
+    """What a question leaves in the KV cache for the next one is what that would compute itself."""
+    text = "import math\n\n\nclass Circle:\n    def __init__(self, radius):\n" + "".join(
+        f"        self.{name} = {worth}\n"
+        for name, worth in (("radius", "radius"), ("area", "math.pi * radius**2"),
+                            ("length", "2 * math.pi * radius"), ("name", "'circle'"))
+    ) + "\n    def __repr__(self):\n        return self.name\n"  # fmt: skip
+    file = RepositoryFile("app/circle.py", "python", text, "", 0.0)
+    new = (text.index("        self.radius"), text.index("\n    def __repr__"))
+    (stretch,) = stretches(file, [new], Random(1), repository="app")
+    assert len(stretch) == 4
+    async with loaded_arms(engine, [AdapterAt("lora", lora, 1.0)]) as arms:
+        typed = await score(engine, [stretch], arms, BUDGET, end=END)
+        alone = []
+        for example in reversed(stretch):
+            alone += await score(engine, [HOLES[:1], (example,)], arms, BUDGET, end=END)
+    assert [entry.example for entry in typed] == list(stretch)
+    for one, other in zip(typed, alone[1::2][::-1], strict=True):
+        assert one.tokens == other.tokens
+        assert one.nll == pytest.approx(other.nll, abs=0.02)
 
 
 async def test_an_answers_end_is_scored_behind_it(engine: HttpEngine):
