@@ -19,6 +19,7 @@ from lsp_server.store.secrets import find_secrets
 from .curation.cleaning import overlaps
 from .data.samples import Sample
 from .data.terms import Terms
+from .evaluation.asked_lines import asked_lines
 from .evaluation.examples import FimExample
 from .evaluation.stretches import Stretch, in_turns, stretches
 from .holdout.heldout_examples import held_out_examples
@@ -31,7 +32,7 @@ all where there are fewer."""
 VALIDATION_SPANS, SPANS_PER_KIND = 32, 40
 """What the checkpoint is chosen by: so many, drawn from so many of each kind."""
 STRETCHES = 120
-"""The gate's, at most; its time is up before."""
+"""The gate's, at most; on a CPU its time is up before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Questions:
 
         The gate's are laid out on ``terms``, those of validation on ``lessons``.
         """
-        validating = _validating(holdout.new)
+        validating = _validating([path for path in holdout.new if _is_asked(holdout, path)])
         chosen = fair_order(_holes(holdout, validating, name, seed), seed)[:VALIDATION_SPANS]
         newer = _stretches(holdout, holdout.new.keys() - validating, name, seed)
         with RepositoryIndex.of_files(holdout.files.values()) as index:
@@ -132,6 +133,11 @@ def _with_context(stretch: Stretch, index: SnippetSource, terms: Terms) -> Stret
 def source_of(example: FimExample) -> Source:
     """An example as the document that a prompt is made for."""
     return Source(example.prefix, example.suffix, example.path, example.repository, example.context)
+
+
+def _is_asked(holdout: HoldOut, path: str) -> bool:
+    """Whether there is a line to ask for in a file's newer code."""
+    return any(asked_lines(holdout.files[path].text, holdout.new[path]))
 
 
 def _validating(files: Collection[str]) -> frozenset[str]:

@@ -137,12 +137,14 @@ class HttpEngine:
         answer: str,
         *,
         end: int | None = None,
+        followed_by: str = "",
         adapter: str | None = None,
         cache_key: str = "",
         priority: int = 1,
     ) -> list[float]:
         """Natural-log probability of each token of ``answer``, were it to follow ``prompt``, and of
-        ``end``, were it to end it.
+        ``end``, were it to end it; or of the tokens that begin in ``answer`` where ``followed_by``
+        goes on behind it, for many a vocabulary has words such as a bracket with its newline.
 
         With token healing, as for an answer that is generated: tokens that repeat what was taken
         back count too, each among those that healing chooses from. Where ``cache_key`` holds the
@@ -150,7 +152,7 @@ class HttpEngine:
         """
         if not answer and end is None:
             return []
-        (answer,) = sendable([answer])
+        (answer,) = sendable([answer + followed_by])
         body = {
             "model": adapter or (await self.info()).model,
             "prompt": await self._mixed(prompt),
@@ -168,7 +170,15 @@ class HttpEngine:
                 f"The engine at {self.url} does not score answers with their end; end it, so that "
                 "one of this version is started."
             )
-        return [score for score in choice["logprobs"]["token_logprobs"] if score is not None]
+        told = choice["logprobs"]
+        # Offsets count from what healing took back.
+        limit = told["text_offset"][-1] + len(told["tokens"][-1]) - len(followed_by)
+        pairs = zip(told["token_logprobs"], told["text_offset"], strict=True)
+        return [
+            score
+            for score, offset in pairs
+            if score is not None and (offset < limit or not followed_by)
+        ]
 
     async def load_adapter(
         self, name: str, path: Path, *, scale: float = 1.0, replace: bool = False

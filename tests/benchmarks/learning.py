@@ -20,11 +20,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import numpy as np
 import psutil
 from rich.console import Console
 from rich.table import Table
 
+from lsp_server.errors import TenonError
 from lsp_server.store.index import RepositoryIndex
 from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
@@ -36,7 +38,7 @@ from training.evaluation.engines import shared_engine
 from training.evaluation.stretches import Stretch, in_turns, stretches
 from training.gate.gate import sweep_scales
 from training.gate.judge import paired_nll
-from training.gate.report import Limits, Sweep, arm_name
+from training.gate.report import GateReport, Limits, Sweep, arm_name
 from training.gate.scoring import AdapterAt, loaded_arms, score
 from training.gate.timing import TimeBudget
 from training.holdout.added import line_hashes, ranges_of, telling, within
@@ -74,6 +76,8 @@ def train(root: Path, paths: StorePaths) -> dict[str, Any]:
             alone, together = max(alone, own), max(together, own + others)
             time.sleep(POLL_SECONDS)
         told, _ = running.communicate()
+    if not told:
+        raise RuntimeError(f"tenon train ended with {running.returncode} and said no result")
     result: dict[str, Any] = json.loads(told)
     return result | {
         "seconds": time.monotonic() - began, "mib": alone // MIB, "all_mib": together // MIB,
@@ -99,6 +103,8 @@ async def ask(
     split: Split, root: Path, paths: StorePaths, result: dict[str, Any], seconds: float
 ) -> Sweep | None:
     """Base against the adapter that a run made, at the scale that its gate judged."""
+    if result["gate"]["sweep"] is None:
+        return None
     (file,) = paths.root.glob(f"repos/*/adapters/{result['adapter']}/adapter.gguf")
     scale = result["gate"]["sweep"]["scale"]
     async with shared_engine(paths, lambda _entry: None) as engine:
@@ -118,17 +124,21 @@ def table(rows: dict[str, tuple[dict[str, Any], Sweep | None]]) -> Table:
         caption="nats per token",
     )  # fmt: skip
     for name, (result, truth) in rows.items():
-        gate = result["gate"]["sweep"]
-        arm = next(it for it in gate["arms"] if it["scale"] == gate["scale"])
-        newer = (f"{truth.chosen.gain:+.3f}", f"{truth.chosen.lower or 0:+.3f}",
-                 f"{truth.spans}, {truth.files}") if truth else ("", "", "")  # fmt: skip
+        cost = (f"{result['seconds'] / 60:.1f}", str(result["mib"]), str(result["all_mib"]))
+        gate = msgspec.convert(result["gate"], GateReport)
+        general = f"{gate.sweep.chosen.general_rise:+.3f}" if gate.sweep else ""
+        scale = f"{gate.sweep.scale:g}" if gate.sweep else ""
         shown.add_row(
-            name, result["gate"]["verdict"], f"{arm['gain']:+.3f}", f"{arm['lower'] or 0:+.3f}",
-            f"{gate['spans']}, {gate['files']}", f"{arm['general_rise']:+.3f}",
-            f"{gate['scale']:g}", *newer, f"{result['seconds'] / 60:.1f}", str(result["mib"]),
-            str(result["all_mib"]),
-        )  # fmt: skip
+            name, gate.verdict, *_figures(gate.sweep), general, scale, *_figures(truth), *cost
+        )
     return shown
+
+
+def _figures(sweep: Sweep | None) -> tuple[str, str, str]:
+    if sweep is None:
+        return "", "", ""
+    lower = "" if sweep.chosen.lower is None else f"{sweep.chosen.lower:+.3f}"
+    return f"{sweep.chosen.gain:+.3f}", lower, f"{sweep.spans}, {sweep.files}"
 
 
 def arguments() -> argparse.Namespace:
@@ -148,20 +158,21 @@ def main() -> None:
         if options.only and split.name not in options.only:
             continue
         folder = options.out.absolute() / split.name
-        root, paths, kept = (
-            folder / "repository",
-            StorePaths(folder / "home"),
-            folder / "result.json",
-        )
-        if not kept.exists():
-            lay_out(split, root)
-            store = ModelStore(paths)
-            store.choose(install(store).name)
-            kept.write_text(json.dumps(train(root, paths)), encoding="utf-8")
-        result = json.loads(kept.read_text(encoding="utf-8"))
-        asking = partial(ask, split, root, paths, result, options.newer_seconds)
-        rows[split.name] = (result, asyncio.run(asking()) if options.newer_seconds else None)
-        end_engine(paths.root)
+        root, paths = folder / "repository", StorePaths(folder / "home")
+        kept = folder / "result.json"
+        try:
+            if not kept.exists():
+                lay_out(split, root)
+                store = ModelStore(paths)
+                store.choose(install(store).name)
+                kept.write_text(json.dumps(train(root, paths)), encoding="utf-8")
+            result = json.loads(kept.read_text(encoding="utf-8"))
+            asking = partial(ask, split, root, paths, result, options.newer_seconds)
+            rows[split.name] = (result, asyncio.run(asking()) if options.newer_seconds else None)
+        except (TenonError, RuntimeError, ValueError) as error:  # the others are hours of work
+            print(f"{split.name}: {error}", file=sys.stderr)
+        finally:
+            end_engine(paths.root)
         Console(width=200).print(table(rows))
 
 

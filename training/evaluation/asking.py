@@ -101,16 +101,23 @@ class Asker:
         return Answer(text, stopped=None if function else reason == "stop", confidence=sure)
 
     async def scores(
-        self, prompt: Prompt, middle: str, *, end: int | None = None, adapter: str | None = None
+        self,
+        prompt: Prompt,
+        middle: str,
+        *,
+        end: int | None = None,
+        followed_by: str = "",
+        adapter: str | None = None,
     ) -> list[float]:
-        """Of the truth's tokens, and of ``end``, which ends it; none of a truth that does not fit
-        the context, or has no token.
+        """Of the truth's tokens, and of ``end``, which ends it, or before ``followed_by``; none of
+        a truth that does not fit the context, or has no token.
         """
         try:
             return await self.engine.score_answer(
                 prompt,
                 middle,
                 end=end,
+                followed_by=followed_by,
                 adapter=adapter,
                 cache_key=self.cache_key,
                 priority=self.priority,

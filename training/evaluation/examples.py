@@ -13,9 +13,9 @@ class FimExample:
     a line and left them to nobody): ``middle`` has it, and an answer that lacks it is not
     thereby wrong. ``tests`` is a program that fails if the completed text is wrong; it is run
     behind that text. ``function`` means: only the rest of a function is wanted, from its head
-    alone, and the answer ends where the function does. ``continues`` means: more than the middle
-    stood in the hole, so that no end is due behind it. ``path`` and ``repository`` are as in
-    :class:`lsp_server.prompt.assemble.Source`; ``context`` is what the data set itself found in
+    alone, and the answer ends where the function does. ``followed_by`` is the white space behind
+    the middle where more stood in the hole: no end is due there. ``path`` and ``repository`` are as
+    in :class:`lsp_server.prompt.assemble.Source`; ``context`` is what the data set itself found in
     other files.
     """
 
@@ -30,7 +30,7 @@ class FimExample:
     seam: str = ""
     tests: str = ""
     function: bool = False
-    continues: bool = False
+    followed_by: str = ""
 
     @property
     def file(self) -> str:

@@ -1,10 +1,10 @@
 """Does a candidate serve? Statistics over what was measured, and the decision; no I/O.
 
-**Primary.** Of each span of newer code, the NLL per token of its true middle and of the token that
-ends it; the mean over spans of how far it falls. Each span counts alike, for a completion is what
-the user sees: with sums over tokens a single long body would outvote fifty lines. The candidate
-must beat the base *and* the adapter that serves, so it is compared with the better of them without
-the choice being a bias.
+**Primary.** Of each span of newer code (a line, or the rest of one, as it is asked while it is
+typed), the NLL per token of its true middle and, unless more follows, of the token that ends it;
+the mean over spans of how far it falls. Each span counts alike, for a completion is what the user
+sees. The candidate must beat the base *and* the adapter that serves, so it is compared with the
+better of them without the choice being a bias.
 
 **Certainty.** The lower end of the bootstrap 95 % interval over files must lie above zero
 (:mod:`training.gate.resampling`). A run tries its candidate at one scale, which it has chosen on
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from .report import (
     BASE,
     CURRENT,
+    STRETCHES,
     ArmFigures,
     GateReport,
     Guard,
@@ -64,7 +65,9 @@ class PairedNll:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFigures:
-    """What one arm generated; of the shape (answers,), shares and similarities in 0 … 1."""
+    """What one arm generated; of the shape (answers,), shares and similarities in 0 … 1;
+    ``stopped`` is NaN where an answer was ended for the model.
+    """
 
     exact: Floats
     similarity: Floats
@@ -165,6 +168,9 @@ def _by_answers(sweep: Sweep, answers: PairedAnswers | None, figures: str) -> Ga
     if answers is None or count < limits.answers:
         reason = _short_of(f"{count} generated answers", limits.answers)
         return _report("undecided", [reason, figures], sweep)
+    if (files := len(set(answers.files))) < limits.files:
+        reason = _short_of(f"generated answers in {files} files", limits.files)
+        return _report("undecided", [reason, figures], sweep)
     guards = _guards(answers, limits)
     failed = [_failure(guard) for guard in guards if not guard.passed]
     verdict: Verdict = "rejected" if failed else "promoted"
@@ -179,7 +185,12 @@ def _report(
     guards: tuple[Guard, ...] = (),
 ) -> GateReport:
     return GateReport(
-        verdict=verdict, reasons=tuple(reasons), sweep=sweep, answers=answers, guards=guards
+        verdict=verdict,
+        reasons=tuple(reasons),
+        sweep=sweep,
+        answers=answers,
+        guards=guards,
+        asked=STRETCHES,
     )
 
 
@@ -187,29 +198,28 @@ def _guards(answers: PairedAnswers, limits: Limits) -> tuple[Guard, ...]:
     old, new = answers.baseline, answers.candidate
     bootstrap = _bootstrap(limits)
 
-    def must_not_fall(name: str, before: Floats, after: Floats) -> Guard:
-        upper = bootstrap.upper(answers.files, after - before)
+    def must_not_fall(name: str, before: Floats, after: Floats, by: float = 0.0) -> Guard:
+        told = ~np.isnan(before)
+        before, after = before[told], after[told]
+        files = [file for file, is_told in zip(answers.files, told, strict=True) if is_told]
+        upper = bootstrap.upper(files, after - before)
+        fall = float(before.mean() - after.mean())
         return Guard(
             name=name,
             baseline=float(before.mean()),
             candidate=float(after.mean()),
             upper=upper,
-            passed=upper >= 0,
+            passed=upper >= 0 or fall <= by + 1e-9,
         )
 
-    before, after = float(old.stopped.mean()), float(new.stopped.mean())
-    stops = Guard(
-        name="stopped by itself",
-        baseline=before,
-        candidate=after,
-        upper=None,
-        passed=before - after <= limits.stop_fall + 1e-9,
-    )
-    return (
+    guards = [
         must_not_fall("exact match", old.exact, new.exact),
         must_not_fall("edit similarity", old.similarity, new.similarity),
-        stops,
-    )
+    ]
+    if not np.isnan(old.stopped).all():
+        stops = must_not_fall("stopped by itself", old.stopped, new.stopped, limits.stop_fall)
+        guards.append(stops)
+    return tuple(guards)
 
 
 def _figures(sweep: Sweep) -> str:

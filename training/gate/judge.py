@@ -31,6 +31,9 @@ NEWER, GENERAL, ANSWERS = "newer code", "general code", "answers"
 """The steps of a trial."""
 NEWER_SHARE, GENERAL_SHARE = 0.5, 0.2
 """Of the time, for the likelihoods; what is left is for answers."""
+ANSWERED = 4
+"""Of a stretch, the last lines that answers are generated to: each tells the less, the more there
+are of one file, and only behind the last of them does an answer end."""
 Told = Callable[[str, int, int], None]
 """Called with (step, spans done, spans in all) after each span."""
 
@@ -89,7 +92,7 @@ async def judge(engine: HttpEngine, trial: Trial, progress: Told | None = None) 
         pair = (sweep.baseline, arm_name(sweep.scale))
         answers = await generate(
             engine,
-            trial.newer,
+            [stretch[-ANSWERED:] for stretch in trial.newer],
             [arm for name in pair for arm in arms if arm.name == name],
             trial.budget,
             within=_rest(trial, started),
@@ -118,7 +121,7 @@ def paired_nll(scores: Sequence[SpanScores], scale: float) -> PairedNll:
 
 def paired_answers(answers: Sequence[SpanAnswers], baseline: str, candidate: str) -> PairedAnswers:
     """What was generated, as the gate takes it: exact is of whole answers, or of their first line
-    where more follows, similarity of their first lines with text.
+    where more follows, similarity of their first lines with text; stopped of whole answers alone.
     """
 
     def figures(name: str) -> AnswerFigures:
@@ -136,9 +139,10 @@ def _judged(entry: SpanAnswers, arm: str) -> tuple[float | None, bool]:
 
 
 def _worth(answer: Answer, example: FimExample) -> tuple[float, float, float]:
-    is_right = (exact_first_line if example.continues else exact)(answer.text, example.middle)
+    is_right = (exact_first_line if example.followed_by else exact)(answer.text, example.middle)
     similarity = edit_similarity(answer.text, example.middle)
-    return (float(is_right), similarity, float(bool(answer.stopped)))
+    stopped = np.nan if example.followed_by else float(bool(answer.stopped))
+    return (float(is_right), similarity, stopped)
 
 
 def _part(trial: Trial, share: float) -> TimeBudget:

@@ -7,6 +7,8 @@ import msgspec
 from lsp_server.store.adapters.manifest import GateSummary
 
 BASE, CURRENT, CANDIDATE = "base", "current", "candidate"
+HOLES, STRETCHES = "holes", "stretches"
+"""How newer code was asked: scattered, as until November 2026, or as it is typed."""
 Baseline = Literal["base", "current"]
 Verdict = Literal["promoted", "rejected", "undecided"]
 
@@ -19,15 +21,15 @@ def arm_name(scale: float) -> str:
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a candidate is held to.
 
-    ``spans`` and ``files`` (of newer code), ``general`` (spans) and ``answers`` are the fewest that
-    can be judged. ``general_rise`` is the
-    most that general code's NLL may rise over the base's, in nats per token, ``stop_fall`` the most
-    that the share of answers which end by themselves may fall.
+    ``spans`` and ``files`` (of newer code, and of answers), ``general`` (spans) and ``answers`` are
+    the fewest that can be judged. ``general_rise`` is the most that general code's NLL may rise
+    over the base's, in nats per token, ``stop_fall`` what the share of answers which end by
+    themselves may fall in any case.
     """
 
     spans: int = 30
     files: int = 5
-    general: int = 50
+    general: int = 80
     answers: int = 15
     general_rise: float = 0.02
     stop_fall: float = 0.05
@@ -103,7 +105,8 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
 
 class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     """What ``gate.json`` says. ``reasons`` are plain sentences, the deciding one first;
-    ``least_confidence`` is as in the adapter's manifest.
+    ``least_confidence`` is as in the adapter's manifest. ``asked`` says how it was asked: figures
+    of one way are not to be compared with those of another.
     """
 
     verdict: Verdict
@@ -112,6 +115,7 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     answers: int
     guards: tuple[Guard, ...]
     least_confidence: float | None = None
+    asked: str = HOLES
 
     @property
     def promoted(self) -> bool:

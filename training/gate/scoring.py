@@ -95,17 +95,20 @@ async def score(
     within: TimeBudget = NO_END,
     progress: Progress | None = None,
 ) -> list[SpanScores]:
-    """Teacher-forced: what each arm gives the true middles and, of those that do not continue, the
+    """Teacher-forced: what each arm gives the true middles and, where nothing follows them, the
     token that ends them, ``end`` (:attr:`training.data.terms.Terms.end`), in the order given.
 
-    Ends when the time is up, at a question; a stretch counts only with all of its arms. Left out
-    are middles that do not fit the context. Raises ``EngineError``.
+    Ends when the time is up, at a question; a hole counts only with all of its arms. Left out are
+    middles that do not fit the context. Raises ``EngineError``.
     """
     asking = _Asking(Asker(engine, CACHE_KEY), (await engine.info()).fim, budget)
 
     async def ask(example: FimExample, prompt: Prompt, arm: Arm) -> list[float]:
-        last = None if example.continues else end
-        return await asking.asker.scores(prompt, example.middle, end=last, adapter=arm.adapter)
+        follows = example.followed_by
+        return await asking.asker.scores(
+            prompt, example.middle, end=None if follows else end, followed_by=follows,
+            adapter=arm.adapter,
+        )  # fmt: skip
 
     found = await asking.all(asked, arms, ask, within, progress)
     return [
@@ -125,17 +128,17 @@ async def generate(
     within: TimeBudget = NO_END,
     progress: Progress | None = None,
 ) -> list[SpanAnswers]:
-    """Greedy answers of at most ``most`` tokens by each arm, in the order given; a line's where
-    the middle continues.
+    """Greedy answers of at most ``most`` tokens by each arm, in the order given; of a line where
+    more follows the middle.
 
     ``budget.output``, which a slow machine sets to a few tokens, would hide who stops by itself.
-    Ends when the time is up; a stretch counts only with all of its arms. Raises ``EngineError``.
+    Ends when the time is up; a hole counts only with all of its arms. Raises ``EngineError``.
     """
     asking = _Asking(Asker(engine, CACHE_KEY), (await engine.info()).fim, budget)
 
     async def ask(example: FimExample, prompt: Prompt, arm: Arm) -> Answer:
         return await asking.asker.answer(
-            prompt, most, adapter=arm.adapter, one_line=example.continues
+            prompt, most, adapter=arm.adapter, one_line=bool(example.followed_by)
         )
 
     found = await asking.all(asked, arms, ask, within, progress)
@@ -164,15 +167,18 @@ class _Asking:
         deadline = Deadline(within)
         total = sum(map(len, asked))
         found: list[tuple[FimExample, dict[str, Told]]] = []
-        with contextlib.suppress(OutOfTimeError):
-            for stretch in asked:
-                told: list[dict[str, Told]] = [{} for _ in stretch]
+        for stretch in asked:
+            told: list[dict[str, Told]] = [{} for _ in stretch]
+            with contextlib.suppress(OutOfTimeError):
                 prompts = [await deadline.bound(self._prompt(example)) for example in stretch]
                 for number, (arm, at) in enumerate(product(arms, range(len(stretch))), 1):
                     told[at][arm.name] = await deadline.bound(ask(stretch[at], prompts[at], arm))
                     if progress is not None and number % len(arms) == 0:
                         progress(len(found) + number // len(arms), total)
-                found += zip(stretch, told, strict=True)
+            pairs = zip(stretch, told, strict=True)
+            found += [(example, by_arm) for example, by_arm in pairs if len(by_arm) == len(arms)]
+            if deadline.is_over:
+                break
         return found
 
     async def _prompt(self, example: FimExample) -> Prompt:

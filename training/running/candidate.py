@@ -26,7 +26,7 @@ from ..recipe.trainee import Trainee, with_adapter
 from ..recipe.warm import take_over
 from .job import Job
 from .memory import check_memory
-from .scale import STRENGTHS, choose_scale
+from .scale import BASE_SCALE, STRENGTHS, choose_scale
 from .start import LEARNT
 from .team import Team
 
@@ -114,7 +114,7 @@ def _scale(job: Job, trainee: Trainee, material: Material) -> float:
     if trainee.processes.num_processes == 1:  # of several, one that ended would hang the others
         heldout = job.cancelled.before(heldout)
         general = general and job.cancelled.before(general)
-    losses = {scale: heldout(scale) for scale in STRENGTHS}
+    losses = {scale: heldout(scale) for scale in (BASE_SCALE, *STRENGTHS)}
     choice = choose_scale(losses, general, job.limits.general_rise)
     by_scale = {
         f"{scale:g}": {"heldout": choice.losses.get(scale), "general_rise": choice.rises.get(scale)}

@@ -1,5 +1,5 @@
-"""At which strength a candidate is tried: the least at which newer code is as likely as at any, for
-all that can be told, and that other code can bear. Pure but for the measurement that it is given.
+"""At which strength a candidate is tried: the one that promises most, at which other code is no
+less likely than it may be. Pure but for the measurement that it is given.
 """
 
 import math
@@ -32,42 +32,35 @@ def choose_scale(
     general: Callable[[float], float] | None,
     limit: float,
 ) -> ScaleChoice:
-    """The least scale that is as good as the likeliest, if general code is no more than ``limit``
-    nats per token less likely there, else the first below it where that holds; the weakest if none
-    does. ``losses`` are of the same spans of newer code at every scale.
+    """The scale that wins most for certain, if general code is no more than ``limit`` nats per
+    token less likely there, else the first below it where that holds; the weakest if none does.
+    ``losses`` are of the same spans of newer code at every scale, :data:`BASE_SCALE` among them.
 
     ``general`` measures general code at a scale, in nats per token (None: there is none). That is
     slow, so it is measured at that scale, and below it only for as long as it costs too much: what
     is lost falls with the strength.
     """
     means = {scale: statistics.fmean(each) for scale, each in losses.items()}
-    least = _least_as_good(losses, min(means, key=means.__getitem__))
+    base = losses[BASE_SCALE]
+    scales = sorted(scale for scale in losses if scale != BASE_SCALE)
+    best = max(scales, key=lambda scale: _certain_gain(base, losses[scale]))
     if general is None:
-        return ScaleChoice(least, means, {})
-    base, rises = general(BASE_SCALE), {}
-    for scale in sorted((it for it in losses if it <= least), reverse=True):
-        rises[scale] = general(scale) - base
+        return ScaleChoice(best, means, {})
+    before, rises = general(BASE_SCALE), {}
+    for scale in reversed([it for it in scales if it <= best]):
+        rises[scale] = general(scale) - before
         if rises[scale] <= CAUTION * limit:
             break
     return ScaleChoice(min(rises), means, rises)
 
 
-def _least_as_good(losses: Mapping[float, Sequence[float]], best: float) -> float:
-    """The one-standard-error rule (Breiman et al. 1984, 3.4.3) over paired differences.
+def _certain_gain(base: Sequence[float], adapted: Sequence[float]) -> float:
+    """The mean of the paired differences, less its standard error.
 
-    A stronger adapter moves every span more, for better and for worse: at equal means the weaker
-    one is the safer promise, and the whole lines that come out right are more
-    (docs/benchmarks.md).
+    What an adapter wins falls less than its strength does, and what a span moves by chance falls
+    with it: the likeliest strength is not the one that a gate, or a user, can rely on most, and the
+    most certain one wins nothing.
     """
-    for scale in sorted(it for it in losses if it < best):
-        pairs = zip(losses[scale], losses[best], strict=True)
-        if _within_one_error([one - other for one, other in pairs]):
-            return scale
-    return best
-
-
-def _within_one_error(differences: Sequence[float]) -> bool:
-    if len(differences) < 2:
-        return False
-    error = statistics.stdev(differences) / math.sqrt(len(differences))
-    return statistics.fmean(differences) <= error
+    gains = [one - other for one, other in zip(base, adapted, strict=True)]
+    error = statistics.stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
+    return statistics.fmean(gains) - error

@@ -31,7 +31,7 @@ from lsp_server.store.walking import Found, walk
 from ..curation.cleaning import overlaps
 from ..evaluation.asking import Asker
 from ..evaluation.stretches import Stretch, in_turns, stretches
-from ..gate.report import GateReport
+from ..gate.report import STRETCHES, GateReport
 from ..gate.scoring import CACHE_KEY, Arm, score
 from ..gate.timing import TimeBudget
 from ..outlines.outline import outline
@@ -78,13 +78,15 @@ async def measure(root: Path, paths: StorePaths, seed: int) -> DriftScores | Non
 
 
 def _gate(active: ActiveAdapter) -> float | None:
-    """The mean that the gate found for this adapter; None for one that was never judged."""
+    """The mean that the gate found for this adapter; None for one that was never judged, or that
+    was asked otherwise.
+    """
     try:
         data = active.adapter.path.with_name(GATE).read_bytes()
         report = msgspec.json.decode(data, type=GateReport)
     except (OSError, msgspec.DecodeError):
         return None
-    return report.sweep.chosen.nll if report.sweep else None
+    return report.sweep.chosen.nll if report.sweep and report.asked == STRETCHES else None
 
 
 async def _end_token(engine: HttpEngine, fim: str) -> int | None:

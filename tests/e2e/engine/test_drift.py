@@ -20,9 +20,10 @@ from tests.e2e.engine.conftest import end_engine
 from tests.loras import write_lora
 from tests.small_projects import source
 from tests.starter import install
-from training.gate.report import ArmFigures, GateReport, Limits, Sweep, arm_name
+from training.evaluation.stretches import MOST
+from training.gate.report import HOLES, STRETCHES, ArmFigures, GateReport, Limits, Sweep, arm_name
 from training.watching.bursts import Changed
-from training.watching.drift import SPANS, measure
+from training.watching.drift import FILES, measure
 from training.watching.scanning import scan
 
 
@@ -50,7 +51,9 @@ def candidate(tmp_path: Path) -> Path:
     return made
 
 
-async def served(home: StorePaths, root: Path, engine: HttpEngine, folder: Path) -> str:
+async def served(
+    home: StorePaths, root: Path, engine: HttpEngine, folder: Path, asked: str = STRETCHES
+) -> str:
     """An adapter that serves, with a gate's report; returns its id."""
     info = await engine.ask_info()
     model = ModelStore(home).get(info.model)
@@ -63,7 +66,9 @@ async def served(home: StorePaths, root: Path, engine: HttpEngine, folder: Path)
         spans=40, files=5, planned=40, general_spans=None, baseline="base", scale=1.0,
         arms=(figures,), limits=Limits(),
     )  # fmt: skip
-    report = GateReport(verdict="promoted", reasons=("x",), sweep=sweep, answers=0, guards=())
+    report = GateReport(
+        verdict="promoted", reasons=("x",), sweep=sweep, answers=0, guards=(), asked=asked
+    )
     (folder / "gate.json").write_bytes(msgspec.json.encode(report))
     facts = AdapterFacts(
         repository="shelf", commit=None, base=base_identity(ModelStore(home), info.model,
@@ -92,6 +97,18 @@ async def test_new_code_is_scored_with_the_adapter_that_serves(home, root, candi
         await engine.aclose()
     assert scores is not None
     assert (scores.adapter, scores.gate) == (adapter, 1.25)
-    assert 3 <= len(scores.spans) <= SPANS
+    assert 3 <= len(scores.spans) <= FILES * MOST
     assert {file for file, _ in scores.spans} == {"window.py", "cache.py"}
     assert all(0 < nll < 30 for _, nll in scores.spans)
+
+
+async def test_a_gate_that_asked_otherwise_is_no_measure(home, root, candidate):
+    engine = (await find_or_start(home, EngineOptions(context=512))).connect()
+    try:
+        adapter = await served(home, root, engine, candidate, asked=HOLES)
+        path = AdapterRegistry(RepositoryStore.of(home, root)).read(adapter).path
+        await engine.have_adapter(adapter, path, 1.0)
+        assert scan(root, RepositoryStore.of(home, root), Changed()) > 3
+        assert await measure(root, home, seed=1) is None
+    finally:
+        await engine.aclose()

@@ -144,6 +144,20 @@ async def test_an_answers_end_is_scored_behind_it(engine: HttpEngine):
     assert none < -3
 
 
+async def test_of_what_follows_an_answer_nothing_is_scored(engine: HttpEngine):
+    """But the words are cut with it: where one crosses the answer's end, it is that one."""
+    prompt = await prompt_of(engine, HOLES[0])
+    whole = await engine.score_answer(prompt, "total += doubled(number)")
+    bare = await engine.score_answer(prompt, "total += number")
+    followed = await engine.score_answer(prompt, "total += number", followed_by="\n    ")
+    assert followed == pytest.approx(bare, abs=0.02)
+    begun = await engine.score_answer(prompt, "total += dou", followed_by="bled(number)")
+    assert 0 < len(begun) < len(whole)
+    assert begun == pytest.approx(whole[: len(begun)], abs=0.02)
+    first = await engine.score_answer(prompt, "tot", followed_by="al += number")
+    assert first == pytest.approx(bare[: len(first)], abs=0.02)
+
+
 async def test_only_what_ends_answers_is_scored_as_an_end(engine: HttpEngine):
     prompt = await prompt_of(engine, HOLES[0])
     with pytest.raises(EngineRequestError, match="ends no answer") as refused:

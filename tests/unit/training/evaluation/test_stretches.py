@@ -5,7 +5,7 @@ from random import Random
 
 from lsp_server.store.files import RepositoryFile
 from tests.git_repositories import code
-from training.evaluation.stretches import ENOUGH, MOST, in_turns, stretches
+from training.evaluation.stretches import ENOUGH, FARTHEST, MOST, in_turns, stretches
 
 
 def file_of(text: str, path: str = "app.py") -> RepositoryFile:
@@ -36,7 +36,7 @@ def test_each_question_shows_what_stands_before_it_and_none_what_is_asked_later(
         assert (example.path, example.repository, example.language) == ("app.py", "r", "python")
     for one, other in pairwise(stretch):
         assert other.prefix.startswith(one.prefix + one.middle + "\n")
-    assert [example.continues for example in stretch] == [True] * 7 + [False]
+    assert [example.followed_by for example in stretch] == ["\n"] * 7 + [""]
     assert len({example.id.split("/")[0] for example in stretch}) == 2
 
 
@@ -55,6 +55,21 @@ def test_short_ones_come_last_and_the_others_are_drawn():
     assert starts != sorted(starts)
     assert found == stretches(file, whole(file), Random(1))
     assert found != stretches(file, whole(file), Random(2))
+
+
+def test_small_changes_near_each_other_are_one_stretch():
+    near, far = "keep_it = 0\n" * FARTHEST, "keep_it = 0\n" * (FARTHEST + 1)
+    file = file_of("new_1 = 1\n" + near + "    new_2 = 2\n\n    new_3 = 3\n" + far + "new_4 = 4\n")
+    spans = [
+        (at, file.text.index("\n", at))
+        for at in (file.text.index(f"new_{n}") for n in (4, 3, 2, 1))
+    ]
+    long, short = stretches(file, [*spans, spans[0]], Random(1))
+    assert [example.middle[-1] for example in long] == ["1", "2", "3"]
+    assert [example.followed_by for example in long] == ["\n", "\n\n    ", ""]
+    assert long[1].prefix.count("keep_it") == FARTHEST
+    assert long[0].suffix == "\n" + far + "new_4 = 4\n"
+    assert [example.middle[-1] for example in short] == ["4"]
 
 
 def test_code_that_is_not_new_is_not_asked():
@@ -91,8 +106,10 @@ def test_files_take_turns():
     files = [file_of(code(f"a{number}", 40), f"{number}.py") for number in range(5)]
     by_file = [stretches(file, whole(file), Random(1)) for file in files]
     by_file[0] = by_file[0][:1]
-    taken = in_turns(by_file, 8, Random(1))
-    assert len(taken) == 8
+    by_file += [[], stretches(tiny := file_of("tiny_one = 1\n", "tiny.py"), whole(tiny), Random(1))]
+    taken = in_turns(by_file, 9, Random(1))
+    assert len(taken) == 9
     assert {stretch[0].path for stretch in taken[:5]} == {f"{number}.py" for number in range(5)}
+    assert taken[5][0].path == "tiny.py"
     assert sum(stretch[0].path == "0.py" for stretch in taken) == 1
     assert len(in_turns(by_file, 1000, Random(1))) == sum(map(len, by_file))

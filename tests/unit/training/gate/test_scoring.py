@@ -38,16 +38,16 @@ class ScoringEngine(FakeEngine):
         super().__init__(answer, **options)
         self.logprob = logprob
         self.scored: list[tuple[str, str | None]] = []
-        self.ends: list[int | None] = []
+        self.ends: list[int | str] = []
         self.loaded: dict[str, tuple[Path, float]] = {}
 
-    async def score_answer(self, prompt, answer, *, end, adapter=None, **how):
+    async def score_answer(self, prompt, answer, *, end, followed_by, adapter=None, **how):
         assert how["priority"] > 0
         if answer.startswith("too long"):
             raise EngineRequestError("too long", param="prompt")
         texts = [entry.text for entry in prompt.segments if isinstance(entry, Text)]
         self.scored.append(("|".join(texts), adapter))
-        self.ends.append(end)
+        self.ends.append(followed_by or end)
         return [self.logprob if adapter else -1.0] * 4
 
     async def load_adapter(self, name, path, *, scale=1.0, replace=False):
@@ -57,11 +57,11 @@ class ScoringEngine(FakeEngine):
         del self.loaded[name]
 
 
-def hole(number: int, *, file: str = "", middle: str = "", continues: bool = False) -> FimExample:
+def hole(number: int, *, file: str = "", middle: str = "", followed: str = "") -> FimExample:
     file = file or f"f{number % 7}.py"
     middle = middle or f"y = {number}\n"
     before = f"# {number}\n"
-    return FimExample(str(number), before, "z = 1\n", middle, path=file, continues=continues)
+    return FimExample(str(number), before, "z = 1\n", middle, path=file, followed_by=followed)
 
 
 def alone(holes: Iterable[FimExample]) -> list[Stretch]:
@@ -70,7 +70,10 @@ def alone(holes: Iterable[FimExample]) -> list[Stretch]:
 
 
 HOLES = [hole(number) for number in range(50)]
-LONG = [tuple(hole(5 * n + of, continues=of < 4) for of in range(5)) for n in range(10)]
+LONG = [
+    tuple(hole(5 * n + of, file=f"{n}.py", followed="\n" if of < 4 else "") for of in range(5))
+    for n in range(10)
+]
 """Stretches of five."""
 
 
@@ -108,7 +111,7 @@ async def test_a_stretch_is_asked_arm_by_arm_and_ends_once():
     )
     assert [entry.example for entry in found] == [*LONG[0], *LONG[1]]
     assert [adapter for _, adapter in engine.scored] == ([None] * 5 + ["lora"] * 5) * 2
-    assert engine.ends == ([None] * 4 + [END]) * 4
+    assert engine.ends == (["\n"] * 4 + [END]) * 4
     assert told == [(done, 10) for done in range(1, 11)]
     await generate(engine, LONG[:1], ARMS, BUDGET)
     assert [request.one_line for request in engine.requests] == ([True] * 4 + [False]) * 2
@@ -152,14 +155,14 @@ async def test_answers_are_greedy_background_work_of_their_own_length():
 
 @pytest.mark.parametrize("ask", [partial(score, end=END), generate])
 @pytest.mark.parametrize(
-    ("seconds", "stretches"), [(0, 0), (9, 0), (10, 1), (19, 1), (70, 7), (101, 10)]
+    ("seconds", "holes"), [(0, 0), (5, 0), (8, 3), (10, 5), (15, 5), (19, 9), (101, 50)]
 )
-async def test_as_many_stretches_as_fit_into_the_time(ask, seconds: int, stretches: int):
-    """Ten seconds each; of one that is not over, nothing is left."""
+async def test_as_many_as_fit_into_the_time(ask, seconds: int, holes: int):
+    """Ten seconds a stretch; of one that is not over, what was asked under all arms is left."""
     engine = ScoringEngine()
     within = TimeBudget(seconds, clock_of(engine))
     found = await ask(engine, LONG, ARMS, BUDGET, within=within)
-    assert [entry.example for entry in found] == [each for of in LONG[:stretches] for each in of]
+    assert [entry.example for entry in found] == [each for of in LONG for each in of][:holes]
     assert clock_of(engine)() == min(seconds, 100)
 
 
@@ -216,6 +219,44 @@ async def test_a_trial_that_is_won():
     assert report.sweep.chosen.gain == pytest.approx(0.5)
     assert len(engine.requests) == 100
     assert engine.loaded == {}
+
+
+async def test_answers_are_to_the_last_lines_of_each_stretch():
+    """Of which all but the last are judged by their line."""
+    engine = ScoringEngine(lambda request: "y = 1\n\nmore", logprob=-0.5)
+    report = await judge(engine, trial(newer=[(*of[:4], hole(1, file=of[0].path)) for of in LONG]))
+    assert report.sweep.spans == 50
+    assert report.answers == 4 * 10
+    assert len(engine.requests) == 2 * 4 * 10
+    exact, similarity, stopped = report.guards
+    assert exact.candidate == 1 / 40  # the line y = 1 of the first stretch, and no whole answer
+    assert similarity.candidate > 0.7
+    assert stopped.candidate == 1.0
+
+
+class Endless(ScoringEngine):
+    """Its adapter ends no answer, though every line."""
+
+    def generate(self, request):
+        self.finish = "length" if request.adapter and not request.one_line else "stop"
+        return super().generate(request)
+
+
+async def test_who_ends_no_answer_is_rejected():
+    engine = Endless(lambda request: "y = 1\n", logprob=-0.5)
+    report = await judge(engine, trial(newer=LONG))
+    assert report.verdict == "rejected"
+    assert "stopped by itself 100.0% -> 0.0%" in report.reasons[0]
+
+
+async def test_answers_of_few_files_decide_nothing():
+    engine = ScoringEngine(lambda request: "y = 1\n", logprob=-0.5)
+    limits = Limits(resamples=200, general=10, answers=10, files=7)
+    within = TimeBudget(175, clock_of(engine))  # 87 and 40 for likelihoods, 8 a file for answers
+    report = await judge(engine, trial(newer=LONG, limits=limits, within=within))
+    assert report.sweep.files == 9
+    assert report.verdict == "undecided"
+    assert "only generated answers in 6 files came in time" in report.reasons[0]
 
 
 async def test_of_a_candidate_that_lost_no_answers_are_asked():

@@ -1,4 +1,4 @@
-"""The strength of an adapter: as likely as can be, as far as general code bears it."""
+"""The strength of an adapter: what it wins for certain, as far as general code bears it."""
 
 import random
 
@@ -7,7 +7,10 @@ import pytest
 from training.running.scale import BASE_SCALE, CAUTION, choose_scale
 
 LIMIT = 0.02
-LOSSES = {0.25: [0.9, 1.0], 0.5: [0.8, 0.9], 0.75: [0.7, 0.8], 1.0: [0.6, 0.7]}
+LOSSES = {
+    BASE_SCALE: [1.0, 1.1], 0.25: [0.9, 1.0], 0.5: [0.8, 0.9], 0.75: [0.7, 0.8], 1.0: [0.6, 0.7],
+}  # fmt: skip
+SCALES = [scale for scale in LOSSES if scale != BASE_SCALE]
 
 
 class General:
@@ -22,12 +25,13 @@ class General:
         return 1.0 + ({BASE_SCALE: 0.0} | self.by_scale)[scale]
 
 
-def test_the_likeliest_serves_if_general_code_bears_it():
+def test_what_wins_most_serves_if_general_code_bears_it():
     general = General({1.0: 0.001})
     choice = choose_scale(LOSSES, general, LIMIT)
     assert choice.scale == 1.0
     assert general.asked == [BASE_SCALE, 1.0]
     assert choice.rises == {1.0: pytest.approx(0.001)}
+    assert choice.losses[BASE_SCALE] == pytest.approx(1.05)
 
 
 def test_what_costs_too_much_is_tried_weaker():
@@ -39,38 +43,46 @@ def test_what_costs_too_much_is_tried_weaker():
     assert choice.rises[0.75] > CAUTION * LIMIT
 
 
-def test_stronger_than_the_likeliest_is_never_tried():
+def test_stronger_than_the_best_is_never_tried():
     general = General({0.5: 0.03, 0.25: 0.01, 1.0: 0.0})
     assert choose_scale(LOSSES | {0.5: [0.1, 0.1]}, general, LIMIT).scale == 0.25
     assert 1.0 not in general.asked
 
 
 def test_where_nothing_is_bearable_the_gate_is_asked_of_the_least():
-    choice = choose_scale(LOSSES, General(dict.fromkeys(LOSSES, 0.5)), LIMIT)
-    assert choice.scale == min(LOSSES)
-    assert set(choice.rises) == set(LOSSES)
+    choice = choose_scale(LOSSES, General(dict.fromkeys(SCALES, 0.5)), LIMIT)
+    assert choice.scale == min(SCALES)
+    assert set(choice.rises) == set(SCALES)
 
 
-def test_without_general_code_the_likeliest_serves():
+def test_without_general_code_what_wins_most_serves():
     assert choose_scale(LOSSES, None, LIMIT).scale == 1.0
 
 
-def test_what_the_likeliest_may_have_by_chance_is_not_worth_its_strength():
-    """Means that differ by less than one standard error of the spans' differences are alike."""
+def moved(gain: float, chance: float, best: float) -> dict[float, list[float]]:
+    """Losses of an adapter that wins most at ``best``, and moves each span by chance besides."""
     draw = random.Random(1)
-    weak = [draw.gauss(1.0, 0.5) for _ in range(60)]
-    chance = [it - draw.gauss(0.004, 0.2) for it in weak]
-    certain = [it - draw.gauss(0.1, 0.05) for it in weak]
-    assert choose_scale({0.5: weak, 1.0: chance}, None, LIMIT).scale == 0.5
-    assert choose_scale({0.5: weak, 1.0: certain}, None, LIMIT).scale == 1.0
+    drift = [draw.gauss(0.0, chance) for _ in range(60)]
+    drift = [it - sum(drift) / len(drift) for it in drift]
+
+    def at(scale: float) -> list[float]:
+        won = gain * (1 - (1 - scale / best) ** 2)
+        return [1.0 - won + scale * it for it in drift]
+
+    return {scale: at(scale) for scale in LOSSES}
 
 
-def test_of_scales_that_are_alike_general_code_is_asked_at_the_least():
-    general = General({0.5: 0.001})
-    alike = {0.5: [0.6, 0.8], 0.75: [0.7, 0.69], 1.0: [0.8, 0.59]}
-    assert choose_scale(alike, general, LIMIT).scale == 0.5
-    assert general.asked == [BASE_SCALE, 0.5]
+@pytest.mark.parametrize(
+    ("chance", "scale"), [(0.0, 1.0), (0.1, 1.0), (0.5, 0.75), (0.8, 0.5), (3.0, 0.25)]
+)
+def test_the_less_certain_a_gain_is_the_weaker_it_serves(chance: float, scale: float):
+    assert choose_scale(moved(0.1, chance, 1.0), None, LIMIT).scale == scale
+
+
+def test_what_is_lost_at_any_strength_is_tried_at_the_least():
+    assert choose_scale(moved(-0.1, 0.1, 1.0), None, LIMIT).scale == 0.25
 
 
 def test_one_span_tells_nothing_of_chance():
-    assert choose_scale({0.5: [0.8], 1.0: [0.7]}, None, LIMIT).scale == 1.0
+    losses = {scale: each[:1] for scale, each in LOSSES.items()}
+    assert choose_scale(losses, None, LIMIT).scale == 1.0
