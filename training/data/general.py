@@ -24,6 +24,8 @@ NAME = "cpython"
 MOST_CHARACTERS = 60_000
 CHOOSING = 4
 """Of the modules that are not replayed, one in so many chooses the scale."""
+EACH = 8
+"""Lines of a module that the gate asks for, at most: more modules tell more than more lines."""
 ASKED = {"line_end": 1.0, "line": 1.0}
 """Kinds of middles that choose the scale."""
 
@@ -57,7 +59,7 @@ def asked(count: int, seed: int, folder: Path | None = None) -> tuple[Stretch, .
     found = []
     for file in random.sample(files, min(count, len(files))):
         cut = stretches(file, [(0, len(file.text))], random, repository=NAME)
-        found += cut[:1]
+        found += [stretch[:EACH] for stretch in cut[:1]]
     return tuple(found)
 
 

@@ -29,7 +29,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     spans: int = 30
     files: int = 5
-    general: int = 80
+    general: int = 30
     answers: int = 15
     general_rise: float = 0.02
     stop_fall: float = 0.05

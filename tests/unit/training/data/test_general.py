@@ -8,7 +8,7 @@ from tests.git_repositories import code
 
 pytest.importorskip("datasketch", reason="needs the train extra: run `tenon setup train`")
 
-from training.data.general import MOST_CHARACTERS, asked, choosing, library_files, replayed
+from training.data.general import EACH, MOST_CHARACTERS, asked, choosing, library_files, replayed
 
 
 def library(folder: Path, modules: int) -> Path:
@@ -52,6 +52,7 @@ def test_the_gate_asks_for_a_stretch_of_each_module(tmp_path: Path):
     library(tmp_path, 18)
     questions = asked(4, 1, tmp_path)
     assert len({stretch[0].path for stretch in questions}) == len(questions) == 4
+    assert all(0 < len(stretch) <= EACH for stretch in questions)
     assert questions == asked(4, 1, tmp_path)
     assert questions != asked(4, 2, tmp_path)
     assert len(asked(30, 1, tmp_path)) == 7
