@@ -12,7 +12,6 @@ from zlib import crc32
 
 from lsp_server.prompt.assemble import Source
 from lsp_server.prompt.snippets import SnippetSource
-from lsp_server.store.files import RepositoryFile
 from lsp_server.store.index import RepositoryIndex
 from lsp_server.store.secrets import find_secrets
 
@@ -21,10 +20,10 @@ from .data.samples import Sample
 from .data.terms import Terms
 from .evaluation.asked_lines import asked_lines
 from .evaluation.examples import FimExample
-from .evaluation.stretches import Stretch, in_turns, stretches
+from .evaluation.stretches import Stretch, in_turns, stretches_without_secrets, with_context
 from .holdout.heldout_examples import held_out_examples
 from .holdout.holdout import HoldOut
-from .outlines.outline import Span, outline
+from .outlines.outline import outline
 
 VALIDATION_SHARE = 3
 """One held-out file in so many chooses the checkpoint; the others are the gate's alone, and so are
@@ -60,7 +59,12 @@ class Questions:
         with RepositoryIndex.of_files(holdout.files.values()) as index:
             return cls(
                 tuple(_sample(example, index, lessons) for example in chosen),
-                tuple(_with_context(stretch, index, terms) for stretch in newer),
+                tuple(
+                    with_context(
+                        stretch, terms.with_snippets(source_of(stretch[0]), index).snippets
+                    )
+                    for stretch in newer
+                ),
                 tuple(example.id for example in chosen),
             )
 
@@ -105,29 +109,14 @@ def _stretches(holdout: HoldOut, paths: Collection[str], name: str, seed: int) -
     """Of the newer code of some files, without other files' context; no answer holds a secret."""
     random = Random(seed)
     by_file = [
-        _stretches_of(holdout.files[path], holdout.new[path], name, random)
+        stretches_without_secrets(holdout.files[path], holdout.new[path], random, name)
         for path in sorted(paths)
     ]
     return in_turns(by_file, STRETCHES, random)
 
 
-def _stretches_of(
-    file: RepositoryFile, new: Sequence[Span], name: str, random: Random
-) -> list[Stretch]:
-    secrets = find_secrets(file.text, file.path)
-    return stretches(
-        file, new, random, repository=name, is_allowed=lambda span: not overlaps(secrets, *span)
-    )
-
-
 def _sample(example: FimExample, index: SnippetSource, terms: Terms) -> Sample:
     return terms.sample(terms.with_snippets(source_of(example), index), example.middle)
-
-
-def _with_context(stretch: Stretch, index: SnippetSource, terms: Terms) -> Stretch:
-    """All with the snippets of the first, which typing leaves as they are."""
-    context = tuple(terms.with_snippets(source_of(stretch[0]), index).snippets)
-    return tuple(replace(example, context=context) for example in stretch)
 
 
 def source_of(example: FimExample) -> Source:

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -35,7 +34,7 @@ from tests.editors import end_engine
 from tests.starter import install
 from training.data.terms import Terms
 from training.evaluation.engines import shared_engine
-from training.evaluation.stretches import Stretch, in_turns, stretches
+from training.evaluation.stretches import Stretch, in_turns, stretches, with_context
 from training.gate.gate import sweep_scales
 from training.gate.judge import paired_nll
 from training.gate.report import GateReport, Limits, Sweep, arm_name
@@ -96,7 +95,7 @@ def newer_stretches(split: Split, terms: Terms) -> Iterator[Stretch]:
     with RepositoryIndex.of_files(split.newer) as index:
         for stretch in in_turns(by_file, sum(map(len, by_file)), random):
             found = terms.with_snippets(source_of(stretch[0]), index).snippets
-            yield tuple(replace(example, context=tuple(found)) for example in stretch)
+            yield with_context(stretch, found)
 
 
 async def ask(

@@ -8,11 +8,15 @@ cost hardly more than one (docs/benchmarks.md).
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, zip_longest
 from random import Random
 
+from lsp_server.prompt.assemble import Snippet
 from lsp_server.store.files import RepositoryFile
+from lsp_server.store.secrets import find_secrets
 
+from ..curation.cleaning import overlaps
 from ..outlines.parts import Span
 from .asked_lines import asked_lines, is_import, one_import_more
 from .examples import FimExample
@@ -49,6 +53,25 @@ def stretches(
     ]
     random.shuffle(found)
     return sorted(found, key=lambda stretch: -min(len(stretch), ENOUGH))
+
+
+def stretches_without_secrets(
+    file: RepositoryFile, spans: Sequence[Span], random: Random, repository: str
+) -> list[Stretch]:
+    """As :func:`stretches`, with no answer that holds a secret."""
+    secrets = find_secrets(file.text, file.path)
+    return stretches(
+        file,
+        spans,
+        random,
+        repository=repository,
+        is_allowed=lambda span: not overlaps(secrets, *span),
+    )
+
+
+def with_context(stretch: Stretch, context: Sequence[Snippet]) -> Stretch:
+    """All with the same snippets, those of the first."""
+    return tuple(replace(example, context=tuple(context)) for example in stretch)
 
 
 def in_turns(by_file: Sequence[Sequence[Stretch]], most: int, random: Random) -> list[Stretch]:

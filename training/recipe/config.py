@@ -17,7 +17,7 @@ FEED_FORWARD = ("gate_proj", "up_proj", "down_proj", "c_fc", "c_proj")
 RATE, FEW_STEPS_RATE = 3e-3, 4e-3
 STEP_SAMPLES, FEW_STEPS_SAMPLES = 16, 8
 """Learning rates and samples a step: of a run that makes all its passes, and of one that has time
-for some 650 samples, as on a CPU (docs/benchmarks.md)."""
+for some 750 samples, as on a CPU (docs/benchmarks.md)."""
 
 Method = Literal["auto", "qlora", "lora", "full", "dora", "adalora"]
 

@@ -19,7 +19,7 @@ CPU_MICRO_TOKENS = 1_024
 faster there."""
 CPU_PROMPT = Budget(prefix=256, suffix=64, output=96, snippets=128)
 """Most of a sample's prompt on a CPU. An engine that is fast is asked with prompts of 2,000 tokens;
-from those, two cores learn some 60 samples in the time of a run, from shorter ones 650. The gate
+from those, two cores learn some 60 samples in seven minutes, from shorter ones 650. The gate
 asks with what serves (docs/benchmarks.md)."""
 CPU_SECONDS = 480.0
 """How long a run on a CPU trains if nobody says otherwise."""

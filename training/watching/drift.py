@@ -4,7 +4,6 @@ The engine is asked as background work, for a few lines, and only if it runs any
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -24,18 +23,15 @@ from lsp_server.store.models import ModelStore
 from lsp_server.store.paths import StorePaths
 from lsp_server.store.repositories import RepositoryStore
 from lsp_server.store.rules import Rules
-from lsp_server.store.secrets import find_secrets
 from lsp_server.store.trainer_state import DriftScores
 from lsp_server.store.walking import Found, walk
 
-from ..curation.cleaning import overlaps
 from ..evaluation.asking import Asker
-from ..evaluation.stretches import Stretch, in_turns, stretches
+from ..evaluation.stretches import Stretch, in_turns, stretches_without_secrets, with_context
 from ..gate.report import STRETCHES, GateReport
 from ..gate.scoring import CACHE_KEY, Arm, score
 from ..gate.timing import TimeBudget
 from ..outlines.outline import outline
-from ..outlines.parts import Span
 from ..served import ENDS, LATENCY_TARGET_MS
 from .pairs import PairRecord, countable
 
@@ -106,14 +102,7 @@ def _stretches(root: Path, store: RepositoryStore, random: Random) -> list[Stret
             found = outline(file.text, file.language)
             pairs = countable(found) if found else ()
             spans = [(it.start, it.end) for it, name in pairs if record.is_pending(name)]
-            secrets = find_secrets(file.text, file.path)
-
-            def is_allowed(span: Span, secrets: Sequence[Span] = secrets) -> bool:
-                return not overlaps(secrets, *span)
-
-            by_file.append(
-                stretches(file, spans, random, repository=root.name, is_allowed=is_allowed)
-            )
+            by_file.append(stretches_without_secrets(file, spans, random, root.name))
     return in_turns(by_file, FILES, random)
 
 
@@ -131,8 +120,6 @@ def _read(root: Path, paths: Sequence[str]) -> Iterator[RepositoryFile]:
 async def _with_context(
     stretch: Stretch, asker: Asker, index: RepositoryIndex, budget: Budget
 ) -> Stretch:
-    """All with the snippets of the first, which typing leaves as they are."""
     of = stretch[0]
     source = Source(of.prefix, of.suffix, of.path, of.repository)
-    context = await asker.snippets(source, index, budget)
-    return tuple(replace(example, context=context) for example in stretch)
+    return with_context(stretch, await asker.snippets(source, index, budget))

@@ -166,6 +166,19 @@ async def test_as_many_as_fit_into_the_time(ask, seconds: int, holes: int):
     assert clock_of(engine)() == min(seconds, 100)
 
 
+@pytest.mark.parametrize("ask", [partial(score, end=END), generate])
+async def test_an_engine_that_becomes_slow_does_not_run_over_the_time(ask):
+    """As beside a busy user: eight questions in 8 s, and then 10 s for every one."""
+    engine = ScoringEngine()
+    seconds = clock_of(engine)
+    found = await ask(
+        engine, LONG, ARMS, BUDGET,
+        within=TimeBudget(40, lambda: seconds() + 9 * max(0.0, seconds() - 8)),
+    )  # fmt: skip
+    assert [entry.example for entry in found] == list(LONG[0])
+    assert seconds() == 12
+
+
 async def test_a_question_that_hangs_ends_with_the_time():
     engine = ScoringEngine()
     engine.blocked.clear()
